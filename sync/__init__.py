@@ -1,0 +1,4 @@
+"""One street: ingest → store → evaluate → reconcile → outbox.
+
+Everything here is about contacts, whatever platform they came from.
+"""
