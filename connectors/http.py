@@ -1,0 +1,378 @@
+"""One policy for every outgoing call: pace, deadline, size caps, retry of reads, classification.
+
+httpx carries the data, the vendors' SDKs the control plane; both go through `Http`, so one budget per account counts them
+all. A *read* is repeated here (tenacity, waiting through the Clock); a *write* is sent once, and the outbox decides about
+the next attempt. What fails raises `PlatformError`, which holds no body, no query and no address.
+"""
+
+from __future__ import annotations
+
+import logging
+import random
+import re
+import ssl
+import threading
+import time
+import zlib
+from collections import deque
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass
+from email.utils import parsedate_to_datetime
+from typing import TypeVar
+from urllib.parse import parse_qsl, urlsplit
+
+import httpx
+import orjson
+import tenacity
+
+from connectors.base import Clock, FaultKind, Json, Limit, Millis, PlatformError, RetryPolicy, millis
+
+for _noisy in ("httpx", "httpcore", "urllib3"):     # they write whole URLs at INFO, and addresses stand in URLs
+    logging.getLogger(_noisy).setLevel(logging.WARNING)
+
+T = TypeVar("T")
+REPEATED = frozenset({FaultKind.THROTTLED, FaultKind.TRANSIENT, FaultKind.EDGE})
+RETRY_SHARE = 0.1                                   # retries may be this part of all calls …
+RETRY_FLOAT = 20.0                                  # … after so many that are always allowed
+
+
+def parse_retry_after(value: str, now: Millis) -> float | None:
+    """Seconds asked for by a Retry-After header; None if *value* is neither seconds nor a date, or asks for no wait.
+
+    Source: RFC 9110, section 10.2.3. Platforms disagree on the form, so both are read.
+    """
+    text = value.strip()
+    if re.fullmatch(r"\d{1,12}(\.\d{1,9})?", text):
+        seconds = float(text)
+    else:
+        try:
+            seconds = (millis(parsedate_to_datetime(text)) - now) / 1000
+        except (ValueError, TypeError, OverflowError):
+            return None
+    return seconds if seconds > 0 else None
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """A whole response within the caps; header names are lower-case."""
+
+    status: int
+    headers: Mapping[str, str]
+    body: bytes
+    data: Json = None                               # the decoded body, when it is JSON; else None
+
+    @property
+    def is_json(self) -> bool:
+        return "json" in self.headers.get("content-type", "")
+
+    @property
+    def date(self) -> Millis | None:
+        """The platform's own time from the Date header."""
+        try:
+            return millis(parsedate_to_datetime(self.headers.get("date", "")))
+        except (ValueError, TypeError):
+            return None
+
+
+@dataclass(frozen=True, slots=True)
+class Fault:
+    """What an answer means when it is not the wanted one. *code* is short and free of personal data."""
+
+    kind: FaultKind
+    code: str = ""
+    retry_after: float | None = None
+    request_id: str = ""
+
+
+Classify = Callable[[Answer], Fault | None]
+
+
+def usual_fault(answer: Answer) -> Fault | None:
+    """The verdict that fits most platforms, by status and content type; None when the answer is good.
+
+    A body that is not JSON where JSON is due is a block or login page: never data, never an empty page.
+    """
+    status = answer.status
+    if 300 <= status < 400:
+        return Fault(FaultKind.UNSAFE, "redirect")
+    if status == 429:
+        return Fault(FaultKind.THROTTLED, "rate limit")
+    if status == 401:
+        return Fault(FaultKind.KEY, "key refused")
+    if status == 403:
+        return Fault(FaultKind.SCOPE, "not allowed") if answer.is_json else Fault(FaultKind.EDGE, "blocked at the edge")
+    if status == 404:
+        return Fault(FaultKind.GONE, "not found") if answer.is_json else Fault(FaultKind.RETIRED, "unknown path")
+    if status == 410:
+        return Fault(FaultKind.RETIRED, "API version retired")
+    if status in (408, 423, 425) or status >= 500:
+        return Fault(FaultKind.TRANSIENT, "server error")
+    if status >= 400:
+        return Fault(FaultKind.INVALID, "request refused")
+    if status not in (202, 204) and not answer.is_json:
+        return Fault(FaultKind.EDGE, "not JSON")
+    return None
+
+
+class Budget:
+    """Our share of an account's documented limits, over everything that calls it. Safe for many threads.
+
+    Sliding windows per lane, and slots for limits on calls at once. A platform that says "wait" pauses the lane for all.
+    """
+
+    def __init__(self, limits: Iterable[Limit], share: float, clock: Clock) -> None:
+        self._clock = clock
+        self._lock = threading.Lock()
+        self._windows: dict[str, list[tuple[int, Millis, deque[Millis]]]] = {}
+        self._slots: dict[str, threading.Semaphore] = {}
+        self._paused: dict[str, Millis] = {}
+        self._retries = RETRY_FLOAT
+        for limit in limits:
+            calls = max(1, int(limit.calls * share))
+            if limit.seconds:
+                self._windows.setdefault(limit.lane, []).append((calls, round(limit.seconds * 1000), deque()))
+            else:
+                self._slots[limit.lane] = threading.Semaphore(calls)
+
+    @contextmanager
+    def call(self, lanes: Sequence[str]) -> Iterator[None]:
+        """Waits until a call on all *lanes* fits; holds their slots while it lasts."""
+        with ExitStack() as held:
+            for lane in lanes:
+                slot = self._slots.get(lane)
+                if slot:
+                    if not slot.acquire(blocking=False):
+                        with self._clock.idle():
+                            slot.acquire()
+                    held.callback(slot.release)
+            while wait := self._take(lanes):
+                self._clock.sleep(wait / 1000)
+            yield
+
+    def pause(self, lanes: Sequence[str], seconds: float) -> None:
+        """Nobody calls on *lanes* for *seconds*."""
+        until = self._clock.now() + round(seconds * 1000)
+        with self._lock:
+            for lane in lanes:
+                self._paused[lane] = max(until, self._paused.get(lane, 0))
+
+    def may_retry(self) -> bool:
+        """Whether one more retry keeps within the share of all calls that retries may be; counts it if so."""
+        with self._lock:
+            if self._retries < 1:
+                return False
+            self._retries -= 1
+            return True
+
+    def _take(self, lanes: Sequence[str]) -> Millis:
+        """0 and counted, or milliseconds to wait before asking again."""
+        now = self._clock.now()
+        with self._lock:
+            wait = max((self._wait(lane, now) for lane in lanes), default=0)
+            if wait == 0:
+                self._retries = min(RETRY_FLOAT, self._retries + RETRY_SHARE)
+                for _, _, taken in (window for lane in lanes for window in self._windows.get(lane, ())):
+                    taken.append(now)
+            return wait
+
+    def _wait(self, lane: str, now: Millis) -> Millis:
+        wait = self._paused.get(lane, 0) - now
+        for calls, span, taken in self._windows.get(lane, ()):
+            while taken and taken[0] <= now - span:
+                taken.popleft()
+            if len(taken) >= calls:
+                wait = max(wait, taken[0] + span - now)
+        return max(0, wait)
+
+
+@dataclass(frozen=True, slots=True)
+class Caps:
+    """Bounds of one call: *deadline* and *silence* in real seconds, *raw* and *inflated* in bytes."""
+
+    deadline: float = 150.0                         # Mailchimp answers within 120 s or not at all; nobody else takes longer
+    silence: float = 130.0
+    raw: int = 64 * 1024 * 1024
+    inflated: int = 256 * 1024 * 1024
+
+
+class Http:
+    """Calls to one account. *headers* carry the key and never leave this object; *classify* knows the platform's answers."""
+
+    def __init__(
+        self, platform: str, base_url: str, *, clock: Clock, budget: Budget, headers: Mapping[str, str],
+        classify: Classify = usual_fault, policy: RetryPolicy | None = None, caps: Caps | None = None,
+        jitter: Callable[[], float] = random.random,
+    ) -> None:
+        self.platform, self.base_url, self.clock, self.budget = platform, base_url.rstrip("/"), clock, budget
+        self._classify, self._policy, self._caps, self._jitter = classify, policy or RetryPolicy(), caps or Caps(), jitter
+        host = urlsplit(self.base_url).hostname or ""
+        self._client = httpx.Client(
+            headers={"Accept-Encoding": "gzip", **headers}, follow_redirects=False,
+            timeout=httpx.Timeout(self._caps.silence, connect=10.0), limits=httpx.Limits(max_connections=32),
+            trust_env=host not in ("127.0.0.1", "localhost", "::1"),
+        )
+
+    def close(self) -> None:
+        self._client.close()
+
+    def read(
+        self, method: str, path: str, *, params: Mapping[str, object] | None = None, json: object = None,
+        lanes: Sequence[str] = ("general",), name: str = "",
+    ) -> Answer:
+        """The answer to a call that may be repeated, repeated as the policy says. *name*: path template for messages."""
+        return self._repeated(lambda: self._once(method, path, params, json, lanes, name or path), lanes)
+
+    def write(
+        self, method: str, path: str, *, params: Mapping[str, object] | None = None, json: object = None,
+        lanes: Sequence[str] = ("general",), name: str = "",
+    ) -> Answer:
+        """The answer to a call that is sent exactly once."""
+        return self._once(method, path, params, json, lanes, name or path)
+
+    def sdk(
+        self, name: str, call: Callable[[], T], translate: Callable[[Exception], Fault | None], *,
+        lanes: Sequence[str] = ("general",), repeatable: bool = True,
+    ) -> T:
+        """What a vendor's SDK returns, under the same budget and policy. *translate* reads the SDK's own exceptions; what it
+        does not know is raised as it is."""
+
+        def once() -> T:
+            with self.budget.call(lanes):
+                try:
+                    return call()
+                except Exception as error:
+                    fault = translate(error)
+                    if fault is None:
+                        raise
+                    raise self._error(name, fault, None, maybe=not repeatable) from None    # SDK errors carry bodies
+        return self._repeated(once, lanes) if repeatable else once()
+
+    def within(self, link: str) -> tuple[str, list[tuple[str, str]]]:
+        """Path (below the base URL) and query of a link that the platform gave; PlatformError UNSAFE if it leads elsewhere."""
+        base, there = urlsplit(self.base_url), urlsplit(link)
+        ours = (base.scheme, base.hostname, base.port)
+        prefix = base.path.rstrip("/") + "/"
+        if (there.scheme, there.hostname, there.port) != ours or not there.path.startswith(prefix) or ".." in there.path:
+            raise PlatformError(self.platform, "next link", FaultKind.UNSAFE, code="leads to another place")
+        return there.path[len(prefix) - 1 :], parse_qsl(there.query, keep_blank_values=True)
+
+    # --- one attempt
+
+    def _once(
+        self, method: str, path: str, params: Mapping[str, object] | None, json: object, lanes: Sequence[str], name: str,
+    ) -> Answer:
+        call = f"{method} {name}"
+        with self.budget.call(lanes):
+            answer = self._sent(method, path, params, json, call)
+        fault = self._classify(answer)
+        if fault is None:
+            return answer
+        raise self._error(call, self._with_wait(fault, answer), answer.status, maybe=answer.status < 400 or answer.status >= 500)
+
+    def _sent(self, method: str, path: str, params: Mapping[str, object] | None, json: object, call: str) -> Answer:
+        content = None if json is None else orjson.dumps(json)
+        headers = {} if json is None else {"Content-Type": self._client.headers.get("content-type", "application/json")}
+        end = time.monotonic() + self._caps.deadline
+        try:
+            query = httpx.QueryParams(params) if params else None    # type: ignore[arg-type]  # values are str, int, bool or lists
+            request = self._client.build_request(method, self.base_url + path, params=query, content=content, headers=headers)
+            response = self._client.send(request, stream=True)
+            try:
+                body = self._body(response, end, call)
+            finally:
+                response.close()
+        except httpx.HTTPError as error:
+            raise self._network(call, error) from None
+        except httpx.InvalidURL:
+            raise PlatformError(self.platform, call, FaultKind.INVALID, code="URL refused") from None
+        return self._decoded(response, body, call)
+
+    def _decoded(self, response: httpx.Response, body: bytes, call: str) -> Answer:
+        """A good answer that says it is JSON must be JSON to its end, whatever the transport thought; a bad one need not."""
+        headers = {name.lower(): value for name, value in response.headers.items()}
+        data = None
+        if "json" in headers.get("content-type", ""):
+            try:
+                data = orjson.loads(body)
+            except ValueError:
+                if response.status_code < 300:
+                    raise PlatformError(
+                        self.platform, call, FaultKind.TRANSIENT, status=response.status_code, code="body is not whole", maybe=True,
+                    ) from None
+        return Answer(response.status_code, headers, body, data)
+
+    def _body(self, response: httpx.Response, end: float, call: str) -> bytes:
+        packed = response.headers.get("content-encoding", "").lower() == "gzip"
+        inflater = zlib.decompressobj(31) if packed else None
+        parts: list[bytes] = []
+        raw = size = 0
+        for chunk in response.iter_raw():
+            raw += len(chunk)
+            part = inflater.decompress(chunk, self._caps.inflated - size + 1) if inflater else chunk
+            size += len(part)
+            if raw > self._caps.raw or size > self._caps.inflated:
+                raise PlatformError(self.platform, call, FaultKind.UNSAFE, status=response.status_code, code="body over the cap")
+            if time.monotonic() > end:
+                raise PlatformError(self.platform, call, FaultKind.TRANSIENT, code="deadline passed", maybe=True)
+            parts.append(part)
+        if inflater and raw and not inflater.eof:
+            raise PlatformError(self.platform, call, FaultKind.TRANSIENT, code="body cut off", maybe=True)
+        return b"".join(parts)
+
+    def _network(self, call: str, error: httpx.HTTPError) -> PlatformError:
+        """Refused connections were not sent; everything later may have been executed. A bad certificate does not heal."""
+        if isinstance(error, httpx.ConnectError) and _certificate(error):
+            return PlatformError(self.platform, call, FaultKind.UNSAFE, code="certificate not valid")
+        not_sent = isinstance(error, httpx.ConnectError | httpx.ConnectTimeout | httpx.PoolTimeout)
+        return PlatformError(self.platform, call, FaultKind.TRANSIENT, code=type(error).__name__, maybe=not not_sent)
+
+    def _with_wait(self, fault: Fault, answer: Answer) -> Fault:
+        asked = parse_retry_after(answer.headers.get("retry-after", ""), self.clock.now())
+        if asked is None or fault.retry_after is not None:
+            return fault
+        return Fault(fault.kind, fault.code, asked, fault.request_id)
+
+    def _error(self, call: str, fault: Fault, status: int | None, *, maybe: bool) -> PlatformError:
+        return PlatformError(
+            self.platform, call, fault.kind, status=status, code=fault.code, request_id=fault.request_id,
+            retry_after=fault.retry_after, maybe=maybe,
+        )
+
+    # --- several attempts
+
+    def _repeated(self, once: Callable[[], T], lanes: Sequence[str]) -> T:
+        def pause(state: tenacity.RetryCallState) -> float:
+            error = state.outcome.exception() if state.outcome else None
+            wait = self._wait(error, state.attempt_number)
+            if isinstance(error, PlatformError) and error.kind is FaultKind.THROTTLED:
+                self.budget.pause(lanes, wait)
+            return wait
+
+        retrying = tenacity.Retrying(
+            sleep=self.clock.sleep, wait=pause, stop=tenacity.stop_after_attempt(self._policy.attempts),
+            retry=tenacity.retry_if_exception(self._again), reraise=True,
+        )
+        return retrying(once)
+
+    def _again(self, error: BaseException) -> bool:
+        if not isinstance(error, PlatformError) or error.kind not in REPEATED:
+            return False
+        return (error.retry_after or 0) <= self._policy.patience and self.budget.may_retry()
+
+    def _wait(self, error: BaseException | None, attempt: int) -> float:
+        asked = error.retry_after if isinstance(error, PlatformError) else None
+        return backoff(self._policy, attempt, self._jitter()) if asked is None else asked
+
+
+def backoff(policy: RetryPolicy, attempt: int, jitter: float) -> float:
+    """Seconds before the try after *attempt* (from 1): exponential up to the cap, *jitter* in [0, 1) takes up to half off."""
+    return float(min(policy.cap, policy.base * 2 ** (attempt - 1)) * (0.5 + jitter / 2))
+
+
+def _certificate(error: BaseException | None) -> bool:
+    while error is not None:
+        if isinstance(error, ssl.SSLCertVerificationError):
+            return True
+        error = error.__cause__ or error.__context__
+    return False
