@@ -298,7 +298,8 @@ class Http:
             except ValueError:
                 if response.status_code < 300:
                     raise PlatformError(
-                        self.platform, call, FaultKind.TRANSIENT, status=response.status_code, code="body is not whole", maybe=True,
+                        self.platform, call, FaultKind.TRANSIENT, status=response.status_code, code="body is not whole",
+                        maybe=True,
                     ) from None
         return Answer(response.status_code, headers, body, data)
 
