@@ -19,7 +19,7 @@ from connectors.clock import DAY, HOUR, MINUTE, SECOND, Clock, Millis, SystemClo
 __all__ = [
     "DAY", "HOUR", "MINUTE", "SECOND", "Accepted", "Account", "Batch", "Capabilities", "Clock", "Connection",
     "Connector", "ConnectorKind", "Consent", "ConsentState", "Cursor", "Effect", "Event", "EventName", "FaultKind",
-    "Json", "Limit", "MemberPage", "Merge", "Millis", "Op", "Page", "PlatformError", "Profile", "ProfileId", "Rejected",
+    "Json", "Limit", "MemberPage", "Millis", "Op", "Page", "PlatformError", "Profile", "ProfileId", "Rejected",
     "RemoteChange", "RemoteTarget", "RetryPolicy", "Secret", "Stopped", "Stream", "StreamKind", "SystemClock",
     "Transient", "Verdict", "VirtualClock", "instant", "millis",
 ]
@@ -176,14 +176,6 @@ class Event:
     email: str | None = None
     mutable: bool = False
     removed: bool = False
-
-
-@dataclass(frozen=True, slots=True)
-class Merge:
-    """The platform says *absorbed* are now *survivor*."""
-
-    survivor: ProfileId
-    absorbed: tuple[ProfileId, ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -373,6 +365,10 @@ class Connector(Protocol):
 
     def audience(self, ref: str) -> str:
         """The platform's audience id for a name or id of the config; PlatformError GONE when there is none or several."""
+
+    def subscription(self, ref: str) -> str:
+        """The id (a `Consent.scope`) of the subscription type with this name or id; PlatformError GONE when there is none.
+        Only where `capabilities.subscriptions`."""
 
     def members(self, target: RemoteTarget) -> Iterator[MemberPage]:
         """Everybody on the target, whoever put them there and whatever their consent."""

@@ -1,0 +1,1 @@
+"""Pulled pages become people and facts; each page and the cursor that follows it are one transaction."""

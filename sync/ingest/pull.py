@@ -1,0 +1,156 @@
+"""The pull loop: one connection's streams, page by page, into the store."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+
+from connectors.base import (
+    Account,
+    Clock,
+    Connector,
+    Cursor,
+    FaultKind,
+    Millis,
+    Page,
+    PlatformError,
+    Stream,
+    StreamKind,
+)
+from sync.crash import crash_point
+from sync.model import SegmentdError
+from sync.store import people, streams
+from sync.store.facts import Naming, join_strays, write_events
+from sync.store.store import Store
+
+Progress = Callable[[str, str, int, int | None], None]          # connection, stream, rows so far, rows expected
+
+
+def silent(connection: str, stream: str, rows: int, total: int | None) -> None:
+    """Progress that nobody watches."""
+
+
+class AnotherAccount(SegmentdError):
+    """The key of a connection now opens another account than the one it first met."""
+
+
+@dataclass(frozen=True, slots=True)
+class Source:
+    """One open connection as the street sees it. *number*: the store's; *account*: the config's, or ""."""
+
+    name: str
+    number: int
+    connector: Connector
+    naming: Naming
+    account: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Pulled:
+    """What one stream brought. *error*: why it did not reach its end, or "". *off*: the platform does not offer it to us."""
+
+    connection: str
+    stream: str
+    rows: int = 0
+    new: int = 0
+    error: str = ""
+    off: bool = False
+
+
+def check_account(store: Store, source: Source) -> Account:
+    """The account behind the key, compared with the one first met (and the config's). Raises AnotherAccount, PlatformError."""
+    account = source.connector.account()
+    met = store.account(source.name)
+    expected = source.account or (met[0] if met else account.id)
+    if account.id != expected or (met and met[0] != account.id):
+        known = f"{met[1]} ({met[0]})" if met else source.account
+        raise AnotherAccount(
+            f"connection {source.name!r} belongs to account {known}, but its key now opens {account.name} ({account.id}): "
+            "nothing is read or written. Put the right key back, or give the new account a connection of its own"
+        )
+    store.met(source.name, account.id, account.name)
+    return account
+
+
+def pull(
+    store: Store, source: Source, wanted: Sequence[Stream], namings: Mapping[int, Naming], clock: Clock,
+    progress: Progress = silent,
+) -> list[Pulled]:
+    """Pull *wanted* streams of one connection, profiles first so that events find their people. A failing stream does not
+    stop the next one; a refused key or another account stops all."""
+    outcomes = []
+    for stream in sorted(wanted, key=lambda s: s.kind is not StreamKind.PROFILES):
+        try:
+            outcomes.append(_pull_stream(store, source, stream, namings, clock, progress))
+        except PlatformError as error:
+            outcomes.append(_failed(store, source, stream, error))
+            if error.kind in (FaultKind.KEY, FaultKind.ACCOUNT):
+                break
+    crash_point("pull.before_settle")
+    with store.transaction() as db:
+        people.settle(db)
+    return outcomes
+
+
+def _failed(store: Store, source: Source, stream: Stream, error: PlatformError) -> Pulled:
+    off = error.kind is FaultKind.SCOPE
+    with store.transaction() as db:
+        streams.failed(db, source.number, stream.name, str(error))
+    return Pulled(source.name, stream.name, error=str(error), off=off)
+
+
+def _pull_stream(
+    store: Store, source: Source, stream: Stream, namings: Mapping[int, Naming], clock: Clock, progress: Progress,
+) -> Pulled:
+    store.room()
+    with store.transaction() as db:
+        cursor = streams.begin(db, source.number, stream, clock.now())
+    rows = new = 0
+    ended = False
+    for page in source.connector.pull(stream, cursor):
+        crash_point("pull.before_page")
+        _refuse_standstill(source, stream, cursor, page)
+        new += _take(store, source, stream, page, namings, clock.now())
+        crash_point("pull.after_page")
+        cursor, rows, ended = page.cursor, rows + len(page.profiles) + len(page.events), page.last
+        progress(source.name, stream.name, rows, page.total)
+    if not ended:
+        raise PlatformError(source.connector.capabilities.platform, stream.name, FaultKind.TRANSIENT, code="pull was cut off")
+    return Pulled(source.name, stream.name, rows, new)
+
+
+def _refuse_standstill(source: Source, stream: Stream, before: Cursor | None, page: Page) -> None:
+    """The same cursor twice would go on for ever."""
+    if not page.last and page.cursor == before:
+        raise PlatformError(source.connector.capabilities.platform, stream.name, FaultKind.INVALID, code="no progress")
+
+
+def _take(
+    store: Store, source: Source, stream: Stream, page: Page, namings: Mapping[int, Naming], now: Millis,
+) -> int:
+    """One page and its cursor, in one transaction; how many rows were new."""
+    with store.transaction() as db:
+        sweep = streams.sweep_of(db, source.number)
+        new = 0
+        if page.profiles:
+            joined = people.write_profiles(db, source.number, source.name, page.profiles, now, sweep)
+            join_strays(db, source.number, joined.profiles, joined.addresses, namings)
+            new += len(joined.profiles)
+        people.mark_gone(db, source.number, page.gone)
+        if page.events:
+            new += write_events(db, source.number, page.events, source.naming).new
+        streams.advance(db, source.number, stream, page, now)
+        if page.last and page.complete and stream.sweep:
+            _finish_sweep(db, source, stream, sweep)
+        crash_point("pull.before_commit")
+    return new
+
+
+def _finish_sweep(db: streams.Database, source: Source, stream: Stream, sweep: int) -> None:
+    """Whoever a complete sweep did not see is gone. An empty sweep where people were is a broken read, not a truth."""
+    seen, known = streams.seen(db, source.number, stream.name)
+    if seen == 0 and known > 0:
+        raise PlatformError(
+            source.connector.capabilities.platform, stream.name, FaultKind.EDGE, code=f"empty where {known} profiles were",
+        )
+    people.mark_unseen_gone(db, source.number, sweep)

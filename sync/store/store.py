@@ -1,0 +1,112 @@
+"""The store as the rest sees it: one writer behind a lock, transactions, and the numbers of connections."""
+
+from __future__ import annotations
+
+import hashlib
+import sqlite3
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+from sync.model import StoreError
+from sync.store import opening
+
+
+def digest_of(*parts: str | bytes) -> str:
+    """sha256 over *parts*, each with its length, as hex."""
+    state = hashlib.sha256()
+    for part in parts:
+        data = part.encode("utf-8", "surrogatepass") if isinstance(part, str) else part
+        state.update(len(data).to_bytes(8, "big") + data)
+    return state.hexdigest()
+
+
+def hash_of(*parts: str) -> int:
+    """63 bits over *parts*, the third column of an event's key."""
+    data = "\0".join(parts).encode("utf-8", "surrogatepass")
+    return int.from_bytes(hashlib.blake2b(data, digest_size=8).digest(), "big") >> 1
+
+
+class Store:
+    """An open store. `transaction()` is the only way to write; many threads may ask for it, one at a time has it."""
+
+    def __init__(self, path: Path, db: sqlite3.Connection, lock: opening.WriterLock | None) -> None:
+        self.path, self.db, self._writer = path, db, lock
+        self._turn = threading.RLock()
+
+    @classmethod
+    def writer(cls, path: Path) -> Store:
+        """The one writer on this machine. Raises StoreBusy when there is one, StoreError when the file must not be used."""
+        path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+        lock = opening.WriterLock(path)
+        try:
+            return cls(path, opening.connect(path), lock)
+        except BaseException:
+            lock.release()
+            raise
+
+    @classmethod
+    def reader(cls, path: Path) -> Store:
+        """A reader, also while a writer works. Raises StoreError when there is no store."""
+        return cls(path, opening.read_only(path), None)
+
+    def close(self) -> None:
+        """A writer moves its -wal into the file first."""
+        with self._turn:
+            if self._writer:
+                opening.checkpoint(self.db, self.path)
+            self.db.close()
+            if self._writer:
+                self._writer.release()
+
+    def __enter__(self) -> Store:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    @contextmanager
+    def transaction(self) -> Iterator[sqlite3.Connection]:
+        """All of it is committed and on disk, or none of it."""
+        if self._writer is None:
+            raise StoreError("this store was opened for reading")
+        with self._turn, opening.writing(self.db) as db:
+            yield db
+
+    def rows(self, sql: str, *values: Any) -> list[tuple[Any, ...]]:
+        """All rows of a query, as of the last commit."""
+        with self._turn:
+            return self.db.execute(sql, values).fetchall()
+
+    def one(self, sql: str, *values: Any) -> tuple[Any, ...] | None:
+        """The first row, or None."""
+        with self._turn:
+            row: tuple[Any, ...] | None = self.db.execute(sql, values).fetchone()
+            return row
+
+    def room(self) -> None:
+        """StoreFull when the disk is nearly full."""
+        opening.room(self.path)
+
+    # --- connections
+
+    def connection(self, name: str, kind: str) -> int:
+        """The number of a connection, given when it is first named."""
+        with self.transaction() as db:
+            db.execute("insert into connections (name, kind) values (?, ?) on conflict do nothing", (name, kind))
+        found = self.one("select id from connections where name = ?", name)
+        return int(found[0]) if found else -1
+
+    def account(self, name: str) -> tuple[str, str] | None:
+        """Id and name of the account that this connection first met, or None."""
+        found = self.one("select account, account_name from connections where name = ? and account is not null", name)
+        return (found[0], found[1]) if found else None
+
+    def met(self, name: str, account: str, title: str) -> None:
+        """Remember the account of first contact, for ever."""
+        with self.transaction() as db:
+            db.execute(
+                "update connections set account = ?, account_name = ? where name = ? and account is null", (account, title, name),
+            )

@@ -1,0 +1,78 @@
+"""How far each stream of each connection has been pulled."""
+
+from __future__ import annotations
+
+import sqlite3
+from dataclasses import dataclass
+from typing import TypeAlias
+
+from connectors.base import Cursor, Millis, Page, Stream
+from sync.store.store import Store
+
+Database: TypeAlias = sqlite3.Connection
+
+
+@dataclass(frozen=True, slots=True)
+class StreamState:
+    """*finished*: when a pull last reached its end; None: never yet. *error*: why the last one did not."""
+
+    connection: str
+    stream: str
+    watermark: Millis | None
+    started: Millis | None
+    finished: Millis | None
+    rows: int
+    error: str | None
+
+
+def begin(db: Database, connection: int, stream: Stream, now: Millis) -> Cursor | None:
+    """The cursor to go on from. A pull that was cut off is resumed; a sweep that ended starts anew, with the next number."""
+    db.execute("insert or ignore into streams (connection, stream) values (?, ?)", (connection, stream.name))
+    cursor, started, finished = db.execute(
+        "select cursor, started, finished from streams where connection = ? and stream = ?", (connection, stream.name),
+    ).fetchone()
+    under_way = started is not None and (finished is None or finished < started) and cursor is not None
+    if not under_way:
+        db.execute(
+            "update streams set started = max(?, coalesce(finished, 0) + 1), rows = 0, sweep = sweep + ?, swept = 0, "
+            "cursor = case when ? then null else cursor end where connection = ? and stream = ?",
+            (now, stream.sweep, stream.sweep, connection, stream.name),
+        )
+        cursor = None if stream.sweep else cursor
+    return Cursor(cursor) if cursor is not None else None
+
+
+def sweep_of(db: Database, connection: int) -> int:
+    """Number of the connection's sweep under way, or of the last one: whoever is written now has been seen by it."""
+    (number,) = db.execute("select coalesce(max(sweep), 0) from streams where connection = ?", (connection,)).fetchone()
+    return int(number)
+
+
+def advance(db: Database, connection: int, stream: Stream, page: Page, now: Millis) -> None:
+    """Keep the cursor that follows *page*; after the last one the pull has finished."""
+    db.execute(
+        "update streams set cursor = ?, watermark = max(coalesce(watermark, 0), coalesce(?, watermark, 0)), rows = rows + ?, "
+        "swept = swept + ?, error = case when ? then null else error end, "
+        "finished = case when ? then max(?, started) else finished end where connection = ? and stream = ?",
+        (page.cursor, page.watermark, len(page.profiles) + len(page.events), len(page.profiles), page.last, page.last, now,
+         connection, stream.name),
+    )
+
+
+def failed(db: Database, connection: int, stream: str, why: str) -> None:
+    db.execute("update streams set error = ? where connection = ? and stream = ?", (why, connection, stream))
+
+
+def seen(db: Database, connection: int, stream: str) -> tuple[int, int]:
+    """Profiles that the running sweep saw, and those that are known and not gone."""
+    (swept,) = db.execute("select swept from streams where connection = ? and stream = ?", (connection, stream)).fetchone()
+    (known,) = db.execute("select count(*) from profiles where connection = ? and state != 'gone'", (connection,)).fetchone()
+    return int(swept), int(known)
+
+
+def states(store: Store) -> list[StreamState]:
+    """All streams ever begun, by connection and name."""
+    return [StreamState(*row) for row in store.rows(
+        "select c.name, s.stream, nullif(s.watermark, 0), s.started, s.finished, s.rows, s.error "
+        "from streams s join connections c on c.id = s.connection order by c.id, s.stream",
+    )]
