@@ -160,11 +160,21 @@ create table owned (
     primary key (target, profile)
 ) without rowid;
 
+-- What we did lately and the platform confirmed: outranks a listing read within the platform's lag.
+create table confirmed (
+    target integer not null references targets (id),
+    profile text not null,
+    op text not null,
+    at integer not null,
+    primary key (target, profile)
+) without rowid;
+
 create table plans (
     id text primary key,
     made integer not null,
     config text not null,               -- digest of what the plan rests on in the config
     applied integer,
+    command text not null,
     body blob not null                  -- zlib of JSON
 ) without rowid;
 

@@ -1,0 +1,274 @@
+"""Segments, targets, views, ownership: who should be where, who is, and whom we put there."""
+
+from __future__ import annotations
+
+import sqlite3
+import zlib
+from collections.abc import Collection, Iterable, Mapping
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+
+from connectors.base import Millis, Op, ProfileId, RemoteTarget
+from sync.model import ContactId, StoreError, TargetKey
+from sync.store.store import Store, digest_of
+
+Members = npt.NDArray[np.int32]                     # contact ids, ascending
+
+
+# --- segments ---------------------------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class Standing:
+    """A segment's last good evaluation. *failure*: why the newest one did not work, or None."""
+
+    name: str
+    rule: str
+    evaluated: Millis
+    members: Members
+    failure: str | None
+
+
+def write_segment(db: sqlite3.Connection, name: str, rule: str, members: Members, at: Millis) -> None:
+    """Replace a segment's membership."""
+    body = members.astype("<i4").tobytes()
+    db.execute(
+        "insert into segments values (?, ?, ?, ?, ?, null) on conflict do update set rule = excluded.rule, "
+        "evaluated = excluded.evaluated, members = excluded.members, digest = excluded.digest, failure = null",
+        (name, rule, at, zlib.compress(body, 1), digest_of(body)),
+    )
+
+
+def fail_segment(db: sqlite3.Connection, name: str, why: str) -> None:
+    """A failing segment keeps its last good membership."""
+    body = b""
+    db.execute(
+        "insert into segments values (?, '', 0, ?, ?, ?) on conflict do update set failure = excluded.failure",
+        (name, zlib.compress(body), digest_of(body), why),
+    )
+
+
+def segments(store: Store) -> dict[str, Standing]:
+    """All that were ever evaluated. StoreError when a membership is not what was written."""
+    found = {}
+    for name, rule, at, packed, digest, failure in store.rows(
+        "select name, rule, evaluated, members, digest, failure from segments order by name",
+    ):
+        body = _unpacked(packed)
+        if digest_of(body) != digest:
+            raise StoreError(f"the membership of segment {name!r} in the store is damaged; put back a copy of the store")
+        found[name] = Standing(name, rule, at, np.frombuffer(body, "<i4").astype(np.int32), failure)
+    return found
+
+
+def _unpacked(packed: bytes) -> bytes:
+    try:
+        return zlib.decompress(packed)
+    except zlib.error:
+        return b"\xff"
+
+
+# --- targets ----------------------------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class TargetState:
+    """What the store knows of a target. *remote*: None while the platform has no such tag or list.
+
+    *found*: members at first contact; *existing*: what was decided about them; *applied*: when first; *rule*: digest last
+    applied; *viewed*: when last read completely; *complete*: that view still counts; *gone*: the platform lost it.
+    """
+
+    id: int
+    key: str
+    connection: int
+    remote: RemoteTarget | None
+    first_met: Millis | None
+    found: int
+    existing: str | None
+    applied: Millis | None
+    rule: str | None
+    viewed: Millis | None
+    complete: bool
+    gone: bool
+
+
+def target(store: Store, key: TargetKey, connection: int, audience: str, name: str) -> TargetState:
+    """The state of a target, made when it is first named. Another name or audience under one key is a target of its own kind:
+    it starts anew (nothing owned, nothing met)."""
+    known = store.one("select id, audience, name from targets where key = ?", str(key))
+    if known is None or (known[1], known[2]) != (audience, name):
+        with store.transaction() as db:
+            if known:
+                _forget(db, known[0])
+            db.execute(
+                "insert into targets (key, connection, audience, kind, name) values (?, ?, ?, ?, ?) on conflict do update set "
+                "audience = excluded.audience, name = excluded.name, remote = null, first_met = null, found = 0, "
+                "existing = null, applied = null, rule = null, viewed = null, complete = 0, gone = 0",
+                (str(key), connection, audience, key.kind, name),
+            )
+    return states(store, [str(key)])[str(key)]
+
+
+def states(store: Store, keys: Collection[str] | None = None) -> dict[str, TargetState]:
+    """Targets by key."""
+    rows = store.rows(
+        "select id, key, connection, audience, kind, name, remote, first_met, found, existing, applied, rule, viewed, complete, "
+        "gone from targets order by key",
+    )
+    return {
+        row[1]: TargetState(
+            row[0], row[1], row[2], RemoteTarget(row[4], row[6], row[5], row[3]) if row[6] is not None else None,
+            row[7], row[8], row[9], row[10], row[11], row[12], bool(row[13]), bool(row[14]),
+        )
+        for row in rows if keys is None or row[1] in keys
+    }
+
+
+def _forget(db: sqlite3.Connection, number: int) -> None:
+    for table in ("members", "owned", "confirmed", "outbox"):
+        db.execute(f"delete from {table} where target = ?", (number,))  # noqa: S608 - our own names
+
+
+def set_remote(db: sqlite3.Connection, number: int, remote: str | None) -> None:
+    """The platform's id of the tag or list. Another id than before is first contact again."""
+    (known,) = db.execute("select remote from targets where id = ?", (number,)).fetchone()
+    if known is not None and known != remote:
+        _forget(db, number)
+        db.execute(
+            "update targets set first_met = null, found = 0, existing = null, applied = null, viewed = null, complete = 0 "
+            "where id = ?", (number,),
+        )
+    db.execute("update targets set remote = ?, gone = 0 where id = ?", (remote, number))
+
+
+def set_gone(db: sqlite3.Connection, number: int) -> None:
+    """The platform has no such tag or list any more: the target is frozen, nothing is made anew under its name."""
+    db.execute("update targets set gone = 1, complete = 0 where id = ?", (number,))
+
+
+def set_applied(db: sqlite3.Connection, number: int, rule: str, now: Millis) -> None:
+    db.execute("update targets set applied = coalesce(applied, ?), rule = ? where id = ?", (now, rule, number))
+
+
+def set_existing(db: sqlite3.Connection, number: int, decision: str, now: Millis) -> None:
+    """Members found at first contact: "keep" leaves them to whoever put them there, "adopt" makes them ours."""
+    db.execute("update targets set existing = ? where id = ?", (decision, number))
+    if decision == "adopt":
+        db.execute("insert or ignore into owned select target, profile, ? from members where target = ?", (now, number))
+
+
+# --- views ------------------------------------------------------------------------------------------------------------------
+
+
+def write_view(
+    db: sqlite3.Connection, number: int, listed: Iterable[ProfileId], began: Millis, now: Millis, lag: Millis,
+) -> None:
+    """A complete listing read from *began* on. What we confirmed within *lag* before that outranks it."""
+    db.execute("delete from confirmed where target = ? and at < ?", (number, began - lag))
+    db.execute("delete from members where target = ?", (number,))
+    db.executemany("insert or ignore into members values (?, ?)", [(number, profile) for profile in listed])
+    db.execute("insert or ignore into members select target, profile from confirmed where target = ? and op = 'add'", (number,))
+    db.execute(
+        "delete from members where target = ?1 and profile in "
+        "(select profile from confirmed where target = ?1 and op = 'remove')", (number,),
+    )
+    db.execute(
+        "delete from owned where target = ?1 and profile not in (select profile from members where target = ?1)", (number,),
+    )
+    (count,) = db.execute("select count(*) from members where target = ?", (number,)).fetchone()
+    db.execute(
+        "update targets set viewed = ?, complete = 1, first_met = coalesce(first_met, ?1), "
+        "found = case when first_met is null then ?2 else found end where id = ?3", (now, count, number),
+    )
+
+
+def doubt_view(db: sqlite3.Connection, number: int) -> None:
+    """The last listing did not reach its end: what we know of the members may not remove anybody."""
+    db.execute("update targets set complete = 0 where id = ?", (number,))
+
+
+def members(store: Store, number: int) -> dict[ProfileId, ContactId | None]:
+    """The view: profile → contact, None for a profile we do not know."""
+    return dict(store.rows(
+        "select m.profile, p.contact from members m join targets t on t.id = m.target "
+        "left join profiles p on p.connection = t.connection and p.id = m.profile where m.target = ?", number,
+    ))
+
+
+def owned(store: Store, number: int) -> frozenset[ProfileId]:
+    return frozenset(row[0] for row in store.rows("select profile from owned where target = ?", number))
+
+
+def confirm_add(db: sqlite3.Connection, number: int, profile: ProfileId, now: Millis, *, ours: bool) -> None:
+    """The platform accepted our add; *ours* unless it said that the profile was on the target already."""
+    db.execute("insert or ignore into members values (?, ?)", (number, profile))
+    db.execute("insert or replace into confirmed values (?, ?, ?, ?)", (number, profile, Op.ADD.value, now))
+    if ours:
+        db.execute("insert or ignore into owned values (?, ?, ?)", (number, profile, now))
+
+
+def confirm_remove(db: sqlite3.Connection, number: int, profile: ProfileId, now: Millis) -> None:
+    db.execute("delete from members where target = ? and profile = ?", (number, profile))
+    db.execute("delete from owned where target = ? and profile = ?", (number, profile))
+    db.execute("insert or replace into confirmed values (?, ?, ?, ?)", (number, profile, Op.REMOVE.value, now))
+
+
+# --- who can be reached, who must not be -------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class Reach:
+    """The profile of a contact that a target takes, and its address as the platform spells it."""
+
+    profile: ProfileId
+    email: str | None
+
+
+def reachable(store: Store, connection: int, audience: str, target: int) -> dict[ContactId, Reach]:
+    """Contacts with a live profile there; of several the newest mailable one. A contact whose add became a dead letter is
+    left out until its profile changes."""
+    rows = store.rows(
+        "select p.contact, p.id, p.email from profiles p where p.connection = ?1 and p.audience = ?2 and p.state = 'live' "
+        "and not exists (select 1 from outbox o where o.target = ?3 and o.profile = p.id and o.state = 'dead' "
+        "and o.op = 'add' and coalesce(p.updated, 0) <= o.made) order by p.mailable, p.updated, p.id",
+        connection, audience, target,
+    )
+    return {row[0]: Reach(row[1], row[2]) for row in rows}
+
+
+def barred(store: Store, where: str, connection: int, audience: str, scope: str | None) -> frozenset[ContactId]:
+    """Contacts whose e-mail consent is withdrawn or suppressed: *where* "anywhere", on this "platform" or "audience"; opt-outs
+    of one subscription type only for a target that names it (*scope*)."""
+    return frozenset(row[0] for row in store.rows(
+        "select distinct p.contact from consents s join profiles p on p.connection = s.connection and p.id = s.profile "
+        "where s.channel = 'email' and p.state != 'gone' and (s.state = 'withdrawn' or s.suppressed) and ("
+        " (s.scope = '' and (?1 = 'anywhere' or (s.connection = ?2 and (?1 = 'platform' or p.audience = ?3))))"
+        " or (s.scope = ?4 and s.connection = ?2))", where, connection, audience, scope,
+    ))
+
+
+def unreadable(store: Store) -> frozenset[ContactId]:
+    """Contacts with an e-mail consent that we cannot read: neither added nor removed."""
+    return frozenset(row[0] for row in store.rows(
+        "select distinct p.contact from consents s join profiles p on p.connection = s.connection and p.id = s.profile "
+        "where s.channel = 'email' and p.state != 'gone' and s.state = 'unreadable'",
+    ))
+
+
+def granted(store: Store) -> frozenset[ContactId]:
+    """Contacts whose e-mail consent is known to be given, on some platform."""
+    return frozenset(row[0] for row in store.rows(
+        "select distinct p.contact from consents s join profiles p on p.connection = s.connection and p.id = s.profile "
+        "where s.channel = 'email' and p.state != 'gone' and s.state = 'granted'",
+    ))
+
+
+def digest_of_ownership(store: Store, targets: Mapping[str, TargetState]) -> dict[str, str]:
+    """By key: what is ours there, and on which remote target, as a digest; an apply refuses when it moved."""
+    return {
+        key: digest_of(state.remote.id if state.remote else "", *sorted(owned(store, state.id)))
+        for key, state in targets.items()
+    }
