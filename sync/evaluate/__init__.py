@@ -1,0 +1,1 @@
+"""Evaluation: the full pass over a snapshot of the store."""

@@ -1,0 +1,33 @@
+"""Window edges as positions in a sorted column of times. The only place where the full pass compares times of events."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from connectors.base import Millis
+from sync.evaluate.snapshot import Ints
+from sync.language.window import Ago, Dates, Ever, OlderThan, Window, Within
+
+BEGINNING: Millis = -(2**63)
+
+
+def bounds(window: Window, now: Millis) -> tuple[Millis, Millis]:
+    """(after, upto) such that the window holds t exactly when after < t ≤ upto."""
+    match window:
+        case Ever():
+            return BEGINNING, now
+        case Within(span):
+            return now - span, now
+        case Ago(far, near):
+            return now - far, now - near
+        case OlderThan(span):
+            return BEGINNING, now - span
+        case Dates(since, until):
+            return BEGINNING if since is None else since - 1, now if until is None else min(now, until - 1)
+
+
+def cut(at: Ints, window: Window, now: Millis) -> tuple[int, int]:
+    """Positions (start, end) of the rows of ascending times *at* that the window holds; start ≤ end."""
+    after, upto = bounds(window, now)
+    start = 0 if after <= BEGINNING else int(np.searchsorted(at, after, side="right"))
+    return start, max(start, int(np.searchsorted(at, upto, side="right")))

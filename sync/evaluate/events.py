@@ -1,0 +1,272 @@
+"""Event conditions as arrays: one scan per event type fills every count, sum, extreme and distinct count asked of it.
+
+The same events under the same filter are looked for once, whoever asks; nested windows are added up from disjoint
+pieces, so that each event is counted once per filter.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from itertools import pairwise
+from typing import Any, TypeAlias
+
+import numpy as np
+
+from connectors.base import Millis
+from sync.evaluate.columns import Column, Columns, passes
+from sync.evaluate.counters import ExactSum, TooBig, counts, distinct_counts, mixed
+from sync.evaluate.edges import cut
+from sync.evaluate.numbers import passing, passing_average
+from sync.evaluate.snapshot import Ints, Mask, Snapshot, every
+from sync.language.needs import filter_properties, measure_properties
+from sync.language.nodes import (
+    CURRENCY,
+    MACHINE,
+    Filter,
+    Happened,
+    Measure,
+    is_machine,
+    mixed_currencies,
+    overflow,
+    read_currency,
+)
+from sync.language.predicates import NumberTest
+from sync.language.values import INT64_MAX, Path, RuleFailure, path_text
+from sync.language.window import Window
+
+_ANY = NumberTest(())
+COUNT = Measure("count", (), _ANY)
+Cuts: TypeAlias = Mapping[Window, tuple[int, int]]
+
+
+def gathered_as(measure: Measure) -> Measure:
+    """*measure* without what is asked of it: conditions that differ only in their threshold share one array."""
+    return Measure(measure.kind, measure.of, _ANY, measure.currency)
+
+
+@dataclass(frozen=True, slots=True)
+class Rows:
+    """Events of one type that a filter takes: ascending in time, and the columns that somebody measures."""
+
+    contacts: Ints
+    columns: Mapping[Path, Column]
+
+    def take(self, which: Mask | Ints | slice) -> Rows:
+        return Rows(self.contacts[which], {path: column.take(which) for path, column in self.columns.items()})
+
+
+@dataclass(slots=True)
+class Gathered:
+    """What one measure has gathered in one window, over all event types so far."""
+
+    totals: ExactSum                                                    # count: events; sum, average: millionths
+    numbers: ExactSum                                                   # how many values were numbers
+    extremes: Ints | None = None
+    pairs: list[tuple[Ints, Ints]] = field(default_factory=list)        # distinct: contact beside key
+    money: list[tuple[Ints, Ints]] = field(default_factory=list)        # contact beside currency
+    too_big: bool = False
+
+
+class EventArrays:
+    """Answers of event conditions for all contacts. `scan` once, then ask `holds` and `values`."""
+
+    def __init__(self, snapshot: Snapshot, now: Millis, columns: Columns) -> None:
+        self._snapshot, self._now, self._columns = snapshot, now, columns
+        self._size = len(snapshot.alive)
+        self._all_alive = bool(snapshot.alive.all())
+        self._asked: dict[Filter, dict[Measure, set[Window]]] = {}
+        self._gathered: dict[tuple[Filter, Measure, Window], Gathered] = {}
+
+    # --- scanning -------------------------------------------------------------------------------------------------------------
+
+    def scan(self, nodes: Iterable[Happened]) -> None:
+        """Fill the arrays that *nodes* need, reading each event type once."""
+        for node in nodes:
+            asked = self._asked.setdefault(node.filter, {})
+            for measure in ([COUNT] if node.count is not None else []) + [gathered_as(each) for each in node.measures]:
+                asked.setdefault(measure, set()).add(node.window)
+        for name in self._snapshot.event_types():
+            wanted = [which for which in self._asked if which.names.takes(name)]
+            if wanted:
+                self._scan_type(name, wanted)
+
+    def _scan_type(self, name: str, wanted: list[Filter]) -> None:
+        measures = {measure for which in wanted for measure in self._asked[which] if measure.kind != "count"}
+        paths = frozenset().union(*map(filter_properties, wanted), *map(measure_properties, measures))
+        table = self._snapshot.events([name], sorted(paths))
+        at = _numpy(table.column("at"), np.int64)
+        rows = Rows(_numpy(table.column("contact"), np.int64),
+                    {path: self._columns.read(table.column(path_text(path))) for path in paths})
+        if not self._all_alive:
+            alive = self._snapshot.alive[rows.contacts]
+            at, rows = at[alive], rows.take(alive)
+        for which in wanted:
+            self._scan_filter(which, at, rows)
+
+    def _scan_filter(self, which: Filter, at: Ints, rows: Rows) -> None:
+        cuts: Cuts = {window: cut(at, window, self._now) for windows in self._asked[which].values() for window in windows}
+        first, last = min(start for start, _ in cuts.values()), max(end for _, end in cuts.values())
+        rows = rows.take(slice(first, last))
+        cuts = {window: (start - first, end - first) for window, (start, end) in cuts.items()}
+        mask = self._mask(which, rows)
+        if mask is not None:
+            rows, cuts = _kept(mask, rows, cuts)
+        for measure, windows in self._asked[which].items():
+            mine = {window: cuts[window] for window in windows}
+            gather = {window: self._held(which, measure, window) for window in windows}
+            _gather(measure, rows, mine, gather, self._columns.interned)
+
+    def _mask(self, which: Filter, rows: Rows) -> Mask | None:
+        masks = [passes(path, predicate, rows.columns, self._now) for path, predicate in which.where]
+        if which.human:
+            machine = rows.columns[MACHINE]
+            masks.append(~machine.dictionary.tells(is_machine)[machine.codes])
+        return every(masks) if masks else None
+
+    def _held(self, which: Filter, measure: Measure, window: Window) -> Gathered:
+        key = (which, measure, window)
+        if key not in self._gathered:
+            self._gathered[key] = Gathered(ExactSum(self._size), ExactSum(self._size))
+        return self._gathered[key]
+
+    # --- asking ---------------------------------------------------------------------------------------------------------------
+
+    def holds(self, node: Happened) -> Mask:
+        """Per contact whether *node* holds; `RuleFailure` when that cannot be said of somebody."""
+        answers = []
+        if node.count is not None:
+            answers.append(passing(node.count, self._held(node.filter, COUNT, node.window).totals.total(), 1_000_000))
+        for measure in node.measures:
+            held = self._held(node.filter, gathered_as(measure), node.window)
+            self._check(measure, held)
+            answers.append(self._measured(measure, held))
+        return every(answers)
+
+    def _measured(self, measure: Measure, held: Gathered) -> Mask:
+        if measure.kind == "distinct":
+            who, keys = _joined(held.pairs)
+            return passing(measure.test, distinct_counts(who, keys, self._size), 1_000_000)
+        if measure.kind in ("min", "max"):
+            extremes = np.zeros(self._size, np.int64) if held.extremes is None else held.extremes
+            return passing(measure.test, extremes, present=held.numbers.total() > 0)
+        try:
+            totals = held.totals.total()
+        except TooBig:
+            raise RuleFailure(overflow(measure.of)) from None
+        if measure.kind == "sum":
+            return passing(measure.test, totals)
+        return passing_average(measure.test, totals, held.numbers.total())
+
+    def _check(self, measure: Measure, held: Gathered) -> None:
+        if measure.in_money and held.money:
+            who, codes = _joined(held.money)
+            found = mixed(who, codes)
+            if found.any():
+                names = list(self._columns.interned)
+                raise RuleFailure(mixed_currencies(measure, {names[code] for code in np.flatnonzero(found)}))
+        if held.too_big:
+            raise RuleFailure(overflow(measure.of))
+
+
+def _numpy(column: Any, kind: type[np.int64]) -> Ints:
+    numbers: Ints = column.to_numpy().astype(kind, copy=False)
+    return numbers
+
+
+def _joined(parts: list[tuple[Ints, Ints]]) -> tuple[Ints, Ints]:
+    none = np.empty(0, np.int64)
+    return np.concatenate([none, *(who for who, _ in parts)]), np.concatenate([none, *(what for _, what in parts)])
+
+
+def _kept(which: Mask, rows: Rows, cuts: Cuts) -> tuple[Rows, Cuts]:
+    """*rows* that a mask keeps, and where the windows begin and end among those."""
+    kept = np.flatnonzero(which)
+    return rows.take(kept), {window: _moved(kept, edges) for window, edges in cuts.items()}
+
+
+def _moved(kept: Ints, edges: tuple[int, int]) -> tuple[int, int]:
+    return int(np.searchsorted(kept, edges[0])), int(np.searchsorted(kept, edges[1]))
+
+
+def _gather(measure: Measure, rows: Rows, cuts: Cuts, into: Mapping[Window, Gathered], interned: dict[str, int]) -> None:
+    if measure.kind == "count":
+        _add_pieces(cuts, {window: held.totals for window, held in into.items()}, rows.contacts, None)
+    elif measure.kind == "distinct":
+        column = rows.columns[measure.of]
+        keys = column.dictionary.keys(interned)
+        for window, (start, end) in cuts.items():
+            into[window].pairs.append(_unique_pairs(*keys.of(rows.contacts[start:end], column.codes[start:end])))
+    else:
+        _gather_numbers(measure, rows, cuts, into, interned)
+
+
+def _unique_pairs(who: Ints, what: Ints) -> tuple[Ints, Ints]:
+    pairs = np.unique((who << 32) | what)
+    return pairs >> 32, pairs & 0xFFFFFFFF
+
+
+def _gather_numbers(
+    measure: Measure, rows: Rows, cuts: Cuts, into: Mapping[Window, Gathered], interned: dict[str, int]
+) -> None:
+    known = rows.columns[measure.of].dictionary.numbers.known[rows.columns[measure.of].codes]
+    if measure.in_money or measure.currency:
+        money = rows.columns[CURRENCY]
+        codes = [read_currency(value) for value in money.dictionary.values]
+        if measure.currency:
+            known &= np.array([code == measure.currency for code in codes])[money.codes]
+        elif any(code is not None for code in codes):
+            ids = np.array([-1 if code is None else interned.setdefault(code, len(interned)) for code in codes])[money.codes]
+            _note_money(known & (ids >= 0), rows.contacts, ids, cuts, into)
+    if not known.all():
+        rows, cuts = _kept(known, rows, cuts)
+    numbers = rows.columns[measure.of].dictionary.numbers
+    codes_of = rows.columns[measure.of].codes
+    if numbers.too_big.any():
+        for window, (start, end) in cuts.items():
+            into[window].too_big |= bool(numbers.too_big[codes_of[start:end]].any())
+    values = numbers.millionths[codes_of]
+    if measure.kind in ("sum", "average"):
+        _add_pieces(cuts, {window: held.totals for window, held in into.items()}, rows.contacts, values, numbers.unit)
+    else:
+        for window, (start, end) in cuts.items():
+            _add_extremes(measure.kind, into[window], rows.contacts[start:end], values[start:end])
+    if measure.kind != "sum":
+        _add_pieces(cuts, {window: held.numbers for window, held in into.items()}, rows.contacts, None)
+
+
+def _note_money(which: Mask, contacts: Ints, ids: Ints, cuts: Cuts, into: Mapping[Window, Gathered]) -> None:
+    for window, (start, end) in cuts.items():
+        here = which[start:end]
+        into[window].money.append(_unique_pairs(contacts[start:end][here], ids[start:end][here]))
+
+
+def _add_extremes(kind: str, held: Gathered, contacts: Ints, values: Ints) -> None:
+    least = kind == "min"
+    if held.extremes is None:
+        held.extremes = np.full(len(held.totals.low), INT64_MAX if least else -INT64_MAX - 1, np.int64)
+    (np.minimum if least else np.maximum).at(held.extremes, contacts, values)
+
+
+def _add_pieces(
+    cuts: Cuts, into: Mapping[Window, ExactSum], contacts: Ints, values: Ints | None, unit: int = 1
+) -> None:
+    """Add what lies in each window to its sums, touching each row once: windows are differences of sums from the end on."""
+    size = len(next(iter(into.values())).low)
+    edges = sorted({edge for pair in cuts.values() for edge in pair}, reverse=True)
+    running = ExactSum(size)
+    since = {edges[0]: running}
+    for upper, lower in pairwise(edges):
+        running = running.copy()
+        who = contacts[lower:upper]
+        if values is None:
+            running.low += counts(who, size)
+            running.bound += len(who)
+        else:
+            running.add(who, values[lower:upper], unit)
+        since[lower] = running
+    for window, (start, end) in cuts.items():
+        if start < end:
+            into[window].plus(since[start])
+            if end < edges[0]:
+                into[window].plus(since[end], -1)

@@ -1,0 +1,119 @@
+"""What the full pass reads: all contacts and events at one moment, as Arrow columns. The store fills it.
+
+Contacts are dense ids 0 … n-1. Values are canonical JSON texts (`sync.language.values.canonical`), dictionary-encoded
+because few are distinct; null is absent. Nothing here is copied unless it must be.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from functools import cached_property
+from typing import Any, Protocol
+
+import numpy as np
+import numpy.typing as npt
+import pyarrow as pa
+
+from sync.language.values import Path, path_text
+
+Mask = npt.NDArray[np.bool_]
+Ints = npt.NDArray[np.int64]
+
+CONSENTS = pa.schema([
+    ("contact", pa.int32()), ("connection", pa.string()), ("channel", pa.string()), ("scope", pa.string()),
+    ("state", pa.string()), ("suppressed", pa.bool_()), ("at", pa.int64()),
+])
+MEMBERSHIPS = pa.schema([
+    ("contact", pa.int32()), ("connection", pa.string()), ("audience", pa.string()), ("kind", pa.string()), ("name", pa.string()),
+])
+
+
+def every(masks: Sequence[Mask]) -> Mask:
+    """Where all of *masks* (at least one) hold."""
+    found: Mask = np.logical_and.reduce(masks)
+    return found
+
+
+def some(masks: Sequence[Mask]) -> Mask:
+    """Where any of *masks* (at least one) holds."""
+    found: Mask = np.logical_or.reduce(masks)
+    return found
+
+
+class Snapshot(Protocol):
+    """One consistent view of the store. Each fact is in it once (the store drops duplicates as it takes them in)."""
+
+    @property
+    def alive(self) -> Mask:
+        """One bool per contact id: False for ids that are erased, merged away or not given out."""
+
+    @property
+    def known_since(self) -> Ints:
+        """Milliseconds UTC per contact id."""
+
+    @property
+    def sample_keys(self) -> Sequence[str]:
+        """What sample and holdout hash, per contact id."""
+
+    def fields(self, path: Path) -> Any:
+        """`pa.DictionaryArray` (or chunked) of one text per contact id: the value under *path*, null where absent."""
+
+    def consents(self) -> pa.Table:
+        """Rows of `CONSENTS`; the texts may be dictionary-encoded."""
+
+    def memberships(self) -> pa.Table:
+        """Rows of `MEMBERSHIPS`; the texts may be dictionary-encoded."""
+
+    def event_types(self) -> Sequence[str]:
+        """Every event type there is, sorted."""
+
+    def events(self, types: Sequence[str], properties: Sequence[Path]) -> pa.Table:
+        """Events of *types*, sorted by type and time: `contact` int32, `at` int64 milliseconds, `type`, and one column per
+        property, dictionary-encoded and named by `path_text`. The full pass asks one type at a time to stay small."""
+
+
+@dataclass(frozen=True)
+class ArrowSnapshot:
+    """A snapshot of tables in memory. *event_table* is sorted by (type, at) and holds every property anybody asks for."""
+
+    alive: Mask
+    known_since: Ints
+    sample_keys: Sequence[str]
+    field_columns: Mapping[Path, Any]
+    event_table: pa.Table
+    consent_table: pa.Table = field(default_factory=CONSENTS.empty_table)
+    membership_table: pa.Table = field(default_factory=MEMBERSHIPS.empty_table)
+
+    def fields(self, path: Path) -> Any:
+        if path in self.field_columns:
+            return self.field_columns[path]
+        return pa.nulls(len(self.alive), pa.string()).dictionary_encode()
+
+    def consents(self) -> pa.Table:
+        return self.consent_table
+
+    def memberships(self) -> pa.Table:
+        return self.membership_table
+
+    def event_types(self) -> list[str]:
+        return sorted(self._slices)
+
+    def events(self, types: Sequence[str], properties: Sequence[Path]) -> pa.Table:
+        parts = [self.event_table.slice(*self._slices[name]) for name in sorted(types) if name in self._slices]
+        table = pa.concat_tables(parts) if parts else self.event_table.slice(0, 0)
+        names = {path_text(path) for path in properties}
+        for name in sorted(names - set(table.column_names)):
+            table = table.append_column(name, pa.nulls(len(table), pa.string()).dictionary_encode())
+        return table.select(["contact", "at", "type", *sorted(names)])
+
+    @cached_property
+    def _slices(self) -> dict[str, tuple[int, int]]:
+        """Type → offset and length of its rows."""
+        column = self.event_table.column("type")
+        encoded = (column if pa.types.is_dictionary(column.type) else column.dictionary_encode()).unify_dictionaries()
+        codes = np.concatenate([chunk.indices.to_numpy() for chunk in encoded.chunks] or [np.empty(0, np.int32)])
+        starts = np.flatnonzero(np.diff(codes, prepend=-1)) if len(codes) else np.empty(0, np.int64)
+        ends = np.append(starts[1:], len(codes))
+        names = encoded.chunk(0).dictionary.to_pylist() if encoded.num_chunks else []
+        return {names[codes[start]]: (int(start), int(end - start)) for start, end in zip(starts, ends, strict=True)}

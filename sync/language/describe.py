@@ -1,0 +1,112 @@
+"""Conditions in the words of whoever reads them: for guards, `explain` and warnings."""
+
+from __future__ import annotations
+
+from sync.language.nodes import (
+    All,
+    AnyOf,
+    ConsentIs,
+    Contact,
+    Filter,
+    Happened,
+    InSegment,
+    Measure,
+    MemberOf,
+    Node,
+    NoneOf,
+    Not,
+    Sample,
+    Suppressed,
+)
+from sync.language.predicates import Compare, Each, IsSet, Limit, NumberTest, Predicate, Size, Test
+from sync.language.values import number_text, path_text
+from sync.language.window import Ever
+
+_JOINS = {All: " and ", AnyOf: " or ", NoneOf: " or "}
+
+
+def describe(node: Node) -> str:
+    """*node* as a short text, for example `order_placed where price at_least 40, count at_least 3, within 14d`."""
+    match node:
+        case All(children) | AnyOf(children) | NoneOf(children):
+            inner = _JOINS[type(node)].join(_inside(child) for child in children)
+            return f"none of ({inner})" if isinstance(node, NoneOf) else inner
+        case Not(child):
+            return f"not ({describe(child)})"
+        case Contact(fields):
+            return " and ".join(f"{path_text(path)} {_predicate(test)}" for path, test in fields)
+        case Happened():
+            return _happened(node)
+        case InSegment(name):
+            return f"in segment {name}"
+        case ConsentIs(channel, state, connection):
+            return f"{channel} consent {state}" + (f" on {connection}" if connection else "")
+        case Suppressed(expected):
+            return "suppressed" if expected else "not suppressed"
+        case MemberOf(connection, kind, name, audience):
+            return f"has {connection} {kind} {name}" + (f" in {audience}" if audience else "")
+        case Sample(share, salt):
+            return f"in the sample of {number_text(int(share * 100_000_000))}% ({salt})"
+        case _:
+            return type(node).__name__
+
+
+def _inside(node: Node) -> str:
+    text = describe(node)
+    return f"({text})" if isinstance(node, All | AnyOf) and len(node.children) > 1 else text
+
+
+def _happened(node: Happened) -> str:
+    counted = "" if node.count is None or _is_once(node.count) else f"count {_numbers(node.count)}"
+    measured = [_measure(measure) for measure in node.measures]
+    window = "" if isinstance(node.window, Ever) else str(node.window)
+    return ", ".join(part for part in (_filter(node.filter), counted, *measured, window) if part)
+
+
+def _is_once(test: NumberTest) -> bool:
+    return test.limits == (Limit("at_least", (1_000_000,)),) and test.missing is None
+
+
+def _filter(which: Filter) -> str:
+    names = " or ".join([*which.names.exact, *(f"{prefix}*" for prefix in which.names.prefixes)])
+    where = " and ".join(f"{path_text(path)} {_predicate(test)}" for path, test in which.where)
+    return names + (" by a human" if which.human else "") + (f" where {where}" if where else "")
+
+
+def _measure(measure: Measure) -> str:
+    money = f" in {measure.currency}" if measure.currency else ""
+    return f"{measure.kind} of {path_text(measure.of)}{money} {_numbers(measure.test)}"
+
+
+def _predicate(predicate: Predicate) -> str:
+    missing = {None: "", True: " (or missing)", False: " (and not missing)"}[predicate.missing]
+    return " and ".join(map(_test, predicate.tests)) + missing
+
+
+def _test(test: Test) -> str:
+    match test:
+        case Compare(operator, operands, other, negated, ignore_case):
+            values = f"{{field: {path_text(other)}}}" if other else ", ".join(operand.text for operand in operands)
+            return f"{_word(operator, negated, len(operands))} {values}" + (" in any case" if ignore_case else "")
+        case IsSet(expected):
+            return "is set" if expected else "is not set"
+        case Size(number):
+            return f"size {_numbers(number)}"
+        case Each(quantifier, inner, fields):
+            asked = [_predicate(inner)] if inner else [f"{path_text(path)} {_predicate(test)}" for path, test in fields]
+            return f"{quantifier} ({' and '.join(asked)})"
+        case _:
+            return str(test.window)
+
+
+def _numbers(test: NumberTest) -> str:
+    return " and ".join(
+        f"{_word(limit.operator, limit.negated, len(limit.numbers))} {', '.join(map(number_text, limit.numbers))}"
+        for limit in test.limits
+    )
+
+
+def _word(operator: str, negated: bool, operands: int) -> str:
+    if operator == "in":
+        return ("is not" if negated else "is") + (" one of" if operands > 1 else "")
+    return ("not " if negated else "") + operator.replace("_", " ")

@@ -1,0 +1,80 @@
+"""What a rule needs to be answered: fields, event types with their properties and windows, other segments."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from sync.language.nodes import (
+    CURRENCY,
+    KNOWN_SINCE,
+    MACHINE,
+    ConsentIs,
+    Contact,
+    Filter,
+    Happened,
+    InSegment,
+    Measure,
+    MemberOf,
+    Names,
+    Node,
+    Suppressed,
+    walk,
+)
+from sync.language.values import Path
+from sync.language.window import Window
+
+
+@dataclass(frozen=True, slots=True)
+class EventNeed:
+    """Events of *names* in *window*, with *properties*."""
+
+    names: Names
+    properties: frozenset[Path]
+    window: Window
+
+
+@dataclass(frozen=True, slots=True)
+class Needs:
+    """All that a rule reads. *connections* are those whose consent or membership it asks (None among them: any)."""
+
+    fields: frozenset[Path]
+    events: frozenset[EventNeed]
+    segments: frozenset[str]
+    connections: frozenset[str | None]
+
+
+def needs(node: Node) -> Needs:
+    """What *node* and everything below it reads."""
+    fields: set[Path] = set()
+    events: set[EventNeed] = set()
+    segments: set[str] = set()
+    connections: set[str | None] = set()
+    for each in walk(node):
+        match each:
+            case Contact():
+                fields |= {path for path, _ in each.fields}.union(*(test.others() for _, test in each.fields)) - {KNOWN_SINCE}
+            case Happened():
+                events.add(EventNeed(each.filter.names, event_properties(each), each.window))
+            case InSegment(name):
+                segments.add(name)
+            case MemberOf() | ConsentIs():
+                connections.add(each.connection)
+            case Suppressed():
+                connections.add(None)
+    return Needs(frozenset(fields), frozenset(events), frozenset(segments), frozenset(connections))
+
+
+def event_properties(node: Happened) -> frozenset[Path]:
+    """The properties that an event condition reads."""
+    return filter_properties(node.filter).union(*(measure_properties(measure) for measure in node.measures))
+
+
+def filter_properties(which: Filter) -> frozenset[Path]:
+    """The properties that decide whether an event is meant."""
+    read = {path for path, _ in which.where}.union(*(test.others() for _, test in which.where))
+    return frozenset(read | ({MACHINE} if which.human else set()))
+
+
+def measure_properties(measure: Measure) -> frozenset[Path]:
+    """The property that is measured, and the currency beside it where that matters."""
+    return frozenset({measure.of} | ({CURRENCY} if measure.in_money or measure.currency else set()))

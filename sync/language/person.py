@@ -1,0 +1,67 @@
+"""A person as a rule sees one: what the oracle reads, with the whole history."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+from connectors.base import Millis
+from sync.language.values import Json, canonical
+
+if TYPE_CHECKING:
+    from sync.language.nodes import Node
+
+
+@dataclass(frozen=True, slots=True)
+class Event:
+    """A dated fact. *id* names its source and is "" where the source gives none."""
+
+    type: str
+    at: Millis
+    properties: Mapping[str, Json] = field(default_factory=dict)
+    id: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class ConsentFact:
+    """One profile's permission: *state* is granted, withdrawn, unknown or unreadable; *scope* "" is the whole platform."""
+
+    connection: str
+    channel: str
+    state: str
+    scope: str = ""
+    suppressed: bool = False
+    at: Millis | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class MembershipFact:
+    """This person is on that tag or list of a platform. *audience* is the config's word for it, "" where there is none."""
+
+    connection: str
+    kind: str
+    name: str
+    audience: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Person:
+    """All that is known of one contact. *rules* are the other segments that `segment:` may name."""
+
+    fields: Mapping[str, Json] = field(default_factory=dict)
+    events: tuple[Event, ...] = ()
+    consents: tuple[ConsentFact, ...] = ()
+    memberships: tuple[MembershipFact, ...] = ()
+    known_since: Millis = 0
+    sample_key: str = ""
+    rules: Mapping[str, Node] = field(default_factory=dict)
+
+
+def distinct_events(events: Iterable[Event]) -> list[Event]:
+    """*events* with each fact once: same id and type, or same type, time and properties where there is no id."""
+    seen: dict[tuple[str, ...], Event] = {}
+    for event in events:
+        key = (event.type, event.id) if event.id else (event.type, str(event.at), canonical(event.properties))
+        seen.setdefault(key, event)
+    return list(seen.values())

@@ -1,0 +1,130 @@
+"""Reading located values: collects every problem with its place and the nearest right word, and never gives up early."""
+
+from __future__ import annotations
+
+from collections.abc import Collection
+from collections.abc import Mapping as Mapped
+from dataclasses import dataclass, field
+from zoneinfo import ZoneInfo
+
+from sync.language.literals import duration, is_null, operand, too_fine
+from sync.language.predicates import Operand
+from sync.language.words import CHANNELS, NEUTRAL_FIELDS, suggestion
+from sync.located import Listing, Mapping, Place, Problem, Scalar, Value
+
+
+@dataclass(frozen=True, slots=True)
+class RuleScope:
+    """What a rule may refer to. *segments* and *connections* are all names in the config.
+
+    *fields*: first parts of field names besides the connections. *targets*: connection → the kinds it can be a member of
+    ("tag", "list"); *audiences*: connection → the config's names; both are unchecked for connections they leave out.
+    *ignore_machine*: machine opens count only where a condition says `human: false`.
+    """
+
+    segment: str
+    zone: ZoneInfo
+    segments: Collection[str] = ()
+    connections: Collection[str] = ()
+    events: Collection[str] = ()
+    fields: Collection[str] = NEUTRAL_FIELDS
+    channels: Collection[str] = CHANNELS
+    targets: Mapped[str, Collection[str]] = field(default_factory=dict)
+    audiences: Mapped[str, Collection[str]] = field(default_factory=dict)
+    ignore_machine: bool = False
+
+
+class Reader:
+    """Problems found so far, and the small readings that every part of the parser shares. Each gives None when it complained."""
+
+    def __init__(self, scope: RuleScope) -> None:
+        self.scope = scope
+        self.problems: list[Problem] = []
+
+    def complain(self, place: Place, message: str, hint: str = "") -> None:
+        self.problems.append(Problem(place, message, hint))
+
+    def later(self, key: Scalar | Place, what: str) -> None:
+        self.complain(key.place if isinstance(key, Scalar) else key, f"'{what}' is not yet supported in this version")
+
+    def mapping(self, value: Value, what: str, example: str) -> Mapping | None:
+        """*value* as a map with at least one key."""
+        if isinstance(value, Mapping) and value.entries:
+            return value
+        self.complain(value.place, f"{what} takes a map", f"for example {example}")
+        return None
+
+    def keys(self, value: Mapping, allowed: Collection[str], where: str, later: Collection[str] = ()) -> bool:
+        """Whether all keys are *allowed*; complains of each that is not."""
+        wrong = [entry for entry in value.entries if entry[0].text not in allowed]
+        for key, held in wrong:
+            if key.text in later:
+                self.later(key, key.text)
+            else:
+                hint = quoting_hint(value, key, held) or suggestion(key.text, [*allowed, *later])
+                self.complain(key.place, f"unknown key '{key.text}' in {where}", hint)
+        return not wrong
+
+    def name(self, value: Value | None, what: str, place: Place) -> str | None:
+        """A name: any text but an empty one and null, numbers and booleans taken as written."""
+        if isinstance(value, Scalar) and not is_null(value) and value.text:
+            return value.text
+        self.complain(value.place if value is not None else place, f"{what} takes a name")
+        return None
+
+    def one_of(self, value: Value | None, words: Collection[str], what: str, place: Place) -> str | None:
+        """A name out of *words*."""
+        name = self.name(value, what, place)
+        if name is None or name in words:
+            return name
+        self.complain(value.place if value is not None else place, f"unknown {what} '{name}'", suggestion(name, words))
+        return None
+
+    def literal(self, value: Value, what: str) -> Operand | None:
+        """A value to compare with."""
+        if not isinstance(value, Scalar):
+            self.complain(value.place, f"{what} takes a single value")
+        elif is_null(value):
+            self.complain(value.place, "null is nothing to compare with", "to ask whether there is a value write {is_set: false}")
+        elif value.text == "":
+            self.complain(value.place, "an empty text counts as missing and equals nothing", "write {is_set: true} or {size: 1}")
+        else:
+            found = operand(value)
+            if found.kind == "number" and too_fine(value.text):
+                self.complain(value.place, f"{value.text} is finer than six decimal places, which is as fine as numbers compare")
+                return None
+            return found
+        return None
+
+    def literals(self, value: Value, what: str) -> tuple[Operand, ...] | None:
+        """One value or a list of them, none of which may be wrong."""
+        if not isinstance(value, Listing):
+            single = self.literal(value, what)
+            return None if single is None else (single,)
+        if not value.items:
+            self.complain(value.place, f"{what} has an empty list, which nothing can be in")
+            return None
+        found = [self.literal(item, what) for item in value.items]
+        return tuple(each for each in found if each is not None) if None not in found else None
+
+    def duration(self, value: Value, what: str) -> int | None:
+        """Milliseconds of a text like `30d`."""
+        text = value.text if isinstance(value, Scalar) else ""
+        found = duration(text)
+        if found is None:
+            self.complain(value.place, f"{what} takes a whole number of s, m, h, d or w", "for example 30d")
+            return None
+        if found.later:
+            message = f"the unit '{found.later}' in {what} is not yet supported in this version"
+            self.complain(value.place, message, "use days: 30d, 365d")
+            return None
+        return found.span
+
+
+def quoting_hint(value: Mapping, key: Scalar, held: Value) -> str:
+    """For `{tag: Berlin, Summer}`, which is a map of two keys: what was meant; "" where *key* has a value of its own."""
+    before = [entry for entry in value.entries if entry[0].place < key.place]
+    if not (isinstance(held, Scalar) and held.plain and held.text == "" and before):
+        return ""
+    previous, said = before[-1]
+    return f"quote it: {{{previous.text}: \"{said.text}, {key.text}\"}}" if isinstance(said, Scalar) else ""

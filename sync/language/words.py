@@ -1,0 +1,52 @@
+"""Every word of the language: what may stand where, what comes later, and what a misspelt word was meant to be."""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Iterable
+
+BOOLEAN = ("all", "any", "none", "not")
+KINDS = (*BOOLEAN, "contact", "event", "segment", "member_of", "consent", "suppressed", "sample")
+WINDOWS = ("within", "ago", "older_than", "since", "until")
+MEASURES = ("sum", "average", "min", "max", "distinct")
+EVENT_KEYS = ("event", "where", "human", "count", *MEASURES, *WINDOWS)
+
+ORDER_OPERATORS = ("at_least", "more_than", "at_most", "less_than", "between")
+NUMBER_OPERATORS = ("is", "is_not", "in", "not_in", *ORDER_OPERATORS)
+TEXT_OPERATORS = ("contains", "not_contains", "starts_with", "ends_with", "matches")
+DATE_OPERATORS = ("before", "after")
+RELATIVE_OPERATORS = ("within_last", "within_next", "older_than")
+EACH_OPERATORS = ("any", "all", "none")
+OPERATORS = (*NUMBER_OPERATORS, *TEXT_OPERATORS, *DATE_OPERATORS, *RELATIVE_OPERATORS, *EACH_OPERATORS, "is_set", "size")
+MODIFIERS = ("missing", "ignore_case")
+
+NEGATIVES = {"is_not": "in", "not_in": "in", "not_contains": "contains"}   # the positive one of which each is the complement
+
+LATER_KINDS = ("sequence", "for_each", "rank", "stopped", "resumed", "entered", "left", "emails", "traits", "points")
+LATER_SEGMENT_KEYS = ("holdout", "on_enter", "on_leave")
+LATER_EVENT_KEYS = ("most_frequent", "first", "last", "streak", "in_at_least", "of_last", "period", "during", "same")
+LATER_OPERATORS = ("during", "anniversary", "anniversary_within", "near", "has_been", "changed")
+
+RULE_KEYS = frozenset({*KINDS, *EVENT_KEYS})                               # of a segment's own map, what its rule takes
+LATER_KEYS = frozenset({*LATER_KINDS, *LATER_SEGMENT_KEYS, *LATER_EVENT_KEYS})
+
+NEUTRAL_FIELDS = (
+    "email", "first_name", "last_name", "phone", "country", "region", "city", "postcode", "location", "language", "timezone",
+    "created", "known_since",
+)
+CHANNELS = ("email", "sms", "push", "whatsapp")
+
+
+def nearest(word: str, known: Iterable[str], cutoff: float = 0.6) -> str | None:
+    """The word of *known* that *word* most likely stands for, if any is near."""
+    found = difflib.get_close_matches(word.casefold(), sorted(known), n=1, cutoff=cutoff)
+    return found[0] if found else None
+
+
+def suggestion(word: str, known: Iterable[str]) -> str:
+    """A hint to the right word: the nearest one, else all of them when they are few."""
+    words = sorted(known)
+    near = nearest(word, words)
+    if near is not None:
+        return f"did you mean '{near}'?"
+    return "known are " + ", ".join(words) if 0 < len(words) <= 8 else ""
