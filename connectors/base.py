@@ -17,11 +17,50 @@ from typing import Any, NewType, Protocol, TypeAlias, runtime_checkable
 from connectors.clock import DAY, HOUR, MINUTE, SECOND, Clock, Millis, SystemClock, VirtualClock, instant, millis
 
 __all__ = [
-    "DAY", "HOUR", "MINUTE", "SECOND", "Accepted", "Account", "Batch", "Capabilities", "Clock", "Connection",
-    "Connector", "ConnectorKind", "Consent", "ConsentState", "Cursor", "Effect", "Event", "EventName", "FaultKind",
-    "Json", "Limit", "MemberPage", "Millis", "Op", "Page", "PlatformError", "Profile", "ProfileId", "Rejected",
-    "RemoteChange", "RemoteTarget", "RetryPolicy", "Secret", "Stopped", "Stream", "StreamKind", "SystemClock",
-    "Transient", "Verdict", "VirtualClock", "instant", "millis",
+    "BATCH_REFUSED",
+    "DAY",
+    "HOUR",
+    "MINUTE",
+    "SECOND",
+    "Accepted",
+    "Account",
+    "Batch",
+    "Capabilities",
+    "Clock",
+    "Connection",
+    "Connector",
+    "ConnectorKind",
+    "Consent",
+    "ConsentState",
+    "Cursor",
+    "Effect",
+    "Event",
+    "EventName",
+    "FaultKind",
+    "Json",
+    "Limit",
+    "MemberPage",
+    "Millis",
+    "Op",
+    "Page",
+    "PlatformError",
+    "Profile",
+    "ProfileId",
+    "Rejected",
+    "RemoteChange",
+    "RemoteTarget",
+    "RetryPolicy",
+    "Secret",
+    "Stopped",
+    "Stream",
+    "StreamKind",
+    "SystemClock",
+    "Transient",
+    "Verdict",
+    "VirtualClock",
+    "backoff",
+    "instant",
+    "millis",
 ]
 
 Json: TypeAlias = Any                      # str | int | float | bool | None | list[Json] | dict[str, Json]
@@ -273,6 +312,8 @@ class Stopped:
     scope: str = "target"
 
 
+BATCH_REFUSED = "batch refused"                     # as Transient.reason: refused as a whole, nobody named; send it in halves
+
 Verdict: TypeAlias = Accepted | Transient | Rejected | Stopped
 
 
@@ -315,6 +356,11 @@ class RetryPolicy:
     base: float = 1.0
     cap: float = 60.0
     patience: float = 3600.0
+
+
+def backoff(policy: RetryPolicy, attempt: int, jitter: float) -> float:
+    """Seconds before the try after *attempt* (from 1): exponential up to the cap, *jitter* in [0, 1) takes up to half off."""
+    return float(min(policy.cap, policy.base * 2 ** (attempt - 1)) * (0.5 + jitter / 2))
 
 
 # --- the protocol ------------------------------------------------------------------------------------------------------

@@ -26,7 +26,7 @@ import httpx
 import orjson
 import tenacity
 
-from connectors.base import Clock, FaultKind, Json, Limit, Millis, PlatformError, RetryPolicy, millis
+from connectors.base import Clock, FaultKind, Json, Limit, Millis, PlatformError, RetryPolicy, backoff, millis
 
 for _noisy in ("httpx", "httpcore", "urllib3"):     # they write whole URLs at INFO, and addresses stand in URLs
     logging.getLogger(_noisy).setLevel(logging.WARNING)
@@ -364,11 +364,6 @@ class Http:
     def _wait(self, error: BaseException | None, attempt: int) -> float:
         asked = error.retry_after if isinstance(error, PlatformError) else None
         return backoff(self._policy, attempt, self._jitter()) if asked is None else asked
-
-
-def backoff(policy: RetryPolicy, attempt: int, jitter: float) -> float:
-    """Seconds before the try after *attempt* (from 1): exponential up to the cap, *jitter* in [0, 1) takes up to half off."""
-    return float(min(policy.cap, policy.base * 2 ** (attempt - 1)) * (0.5 + jitter / 2))
 
 
 def _certificate(error: BaseException | None) -> bool:

@@ -1,0 +1,1 @@
+"""Desired minus actual, judged by guards, sent through the outbox."""

@@ -1,0 +1,109 @@
+"""Reading who is on a target, and who may be put there."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from connectors.base import Clock, FaultKind, Millis, PlatformError, ProfileId
+from sync.config.model import Config, Require, TargetSpec
+from sync.crash import crash_point
+from sync.ingest.pull import Source
+from sync.reconcile.plan import Standing, View
+from sync.store import memberships
+from sync.store.memberships import TargetState
+from sync.store.store import Store
+
+Listed = Callable[[str, int], None]                 # target key, members so far
+GOOD_FOR: Millis = 26 * 3600 * 1000                 # a complete view stays complete so long, carried forward by our confirmed writes
+
+
+def silent(target: str, members: int) -> None:
+    """Progress that nobody watches."""
+
+
+def resolve(store: Store, source: Source, state: TargetState) -> TargetState:
+    """Find the tag or list on the platform where we do not know its id yet; nothing is made. Raises PlatformError."""
+    if state.remote is not None or state.gone:
+        return state
+    (spec,) = store.rows("select kind, name, audience from targets where id = ?", state.id)
+    found = source.connector.find(*spec)
+    if found is None:
+        return state
+    with store.transaction() as db:
+        memberships.set_remote(db, state.id, found.id)
+    return memberships.states(store, [state.key])[state.key]
+
+
+def read_view(store: Store, source: Source, state: TargetState, clock: Clock, progress: Listed = silent) -> str:
+    """List the target's members into the store; "" when the listing was complete, else what was wrong with it.
+
+    An empty listing where members were is a broken read until a person says otherwise.
+    """
+    if state.remote is None:
+        return "" if _note_absence(store, state, clock.now()) else "the target is not there"
+    began = clock.now()
+    listed: list[ProfileId] = []
+    complete = False
+    try:
+        for page in source.connector.members(state.remote):
+            listed += page.members
+            complete = page.last and page.complete
+            progress(state.key, len(listed))
+    except PlatformError as error:
+        return _doubted(store, state, error)
+    if complete and not listed and _had_members(store, state):
+        return _doubt(store, state, "it lists nobody where members were")
+    if not complete:
+        return _doubt(store, state, "the listing did not reach its end")
+    with store.transaction() as db:
+        memberships.write_view(db, state.id, listed, began, clock.now(), source.connector.capabilities.member_lag)
+        crash_point("view.before_commit")
+    return ""
+
+
+def _note_absence(store: Store, state: TargetState, now: Millis) -> bool:
+    """A target that is not on the platform yet has no members: that is a complete view, unless it was there before."""
+    if state.gone:
+        return False
+    with store.transaction() as db:
+        db.execute("update targets set complete = 1, viewed = ? where id = ?", (now, state.id))
+    return True
+
+
+def _had_members(store: Store, state: TargetState) -> bool:
+    return store.one("select 1 from members where target = ?", state.id) is not None
+
+
+def _doubted(store: Store, state: TargetState, error: PlatformError) -> str:
+    if error.kind is FaultKind.GONE:
+        with store.transaction() as db:
+            memberships.set_gone(db, state.id)
+        return "the platform has no such tag or list any more"
+    return _doubt(store, state, str(error))
+
+
+def _doubt(store: Store, state: TargetState, why: str) -> str:
+    with store.transaction() as db:
+        memberships.doubt_view(db, state.id)
+    return why
+
+
+def fresh(state: TargetState, now: Millis) -> bool:
+    """Whether the view still counts as complete."""
+    return state.complete and state.viewed is not None and now - state.viewed <= GOOD_FOR
+
+
+def view_of(store: Store, state: TargetState, now: Millis) -> View:
+    """The view as the plan takes it; what is not fresh is partial, and adds nobody unless read absent."""
+    complete = fresh(state, now)
+    return View(memberships.members(store, state.id), complete, None if complete else frozenset())
+
+
+def standing_of(store: Store, config: Config, spec: TargetSpec, state: TargetState, audience: str, scope: str | None) -> Standing:
+    """Who is barred, frozen, reachable for one target. *audience* and *scope* are the platform's ids."""
+    withdrawn = memberships.barred(store, config.consent.withdrawn.value, state.connection, audience, scope)
+    return Standing(
+        barred=withdrawn, frozen=memberships.unreadable(store),
+        reachable=memberships.reachable(store, state.connection, audience, state.id),
+        granted=memberships.granted(store) if spec.require is Require.GRANTED else None,
+    )

@@ -1,0 +1,150 @@
+"""The store as the full pass reads it: columns of contacts and events, straight from SQLite."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+
+from sync.evaluate.snapshot import CONSENTS, MEMBERSHIPS, Ints, Mask
+from sync.language.values import Path, path_text
+from sync.store.store import Store
+
+CHUNK = 65_536
+
+
+@dataclass(frozen=True, slots=True)
+class FieldSource:
+    """Where a field may be found: *path* in the profiles of connection number *connection*. *neutral*: "" is no value."""
+
+    connection: int
+    path: Path
+    neutral: bool
+
+
+@dataclass(frozen=True)
+class StoreSnapshot:
+    """A `sync.evaluate.snapshot.Snapshot` over one store. *sources*: path as written in a rule → where to look, first first.
+    *watched*: target number → connection, audience (the config's word), kind and name, for `member_of`."""
+
+    store: Store
+    sources: Mapping[Path, Sequence[FieldSource]]
+    connections: Mapping[int, str]
+    watched: Mapping[int, tuple[str, str, str, str]]
+
+    @cached_property
+    def _contacts(self) -> tuple[Mask, Ints, list[str]]:
+        rows = self.store.rows("select id, known_since, sample_key, merged_into from contacts order by id")
+        if not rows:
+            return np.zeros(0, bool), np.zeros(0, np.int64), []
+        ids, since, keys, merged = zip(*rows, strict=True)
+        if ids[-1] != len(ids) - 1:
+            raise ValueError("contact ids are not dense")
+        return np.array([m is None for m in merged]), np.array(since, np.int64), list(keys)
+
+    @property
+    def alive(self) -> Mask:
+        return self._contacts[0]
+
+    @property
+    def known_since(self) -> Ints:
+        return self._contacts[1]
+
+    @property
+    def sample_keys(self) -> Sequence[str]:
+        return self._contacts[2]
+
+    def fields(self, path: Path) -> Any:
+        texts: list[str | None] = [None] * len(self.alive)
+        for source in reversed(self.sources.get(path, ())):
+            for contact, text in self._field(source):
+                texts[contact] = text
+        return pa.array(texts, pa.string()).dictionary_encode()
+
+    def _field(self, source: FieldSource) -> list[tuple[int, str]]:
+        """(contact, JSON text) where there is a value; of several profiles of a contact the newest mailable one comes last."""
+        return self.store.rows(
+            "select contact, text from (select contact, mailable, updated, id, state = 'live' as live, fields -> ?1 as text "
+            "from profiles where connection = ?2 and state != 'gone') where text is not null and text != 'null' "
+            "and not (?3 and text = '\"\"') order by live, mailable, updated, id",
+            json_path(source.path), source.connection, source.neutral,
+        )
+
+    def consents(self) -> pa.Table:
+        rows = self.store.rows(
+            "select p.contact, c.name, s.channel, s.scope, s.state, s.suppressed, s.at from consents s "
+            "join profiles p on p.connection = s.connection and p.id = s.profile join connections c on c.id = s.connection "
+            "where p.state != 'gone'",
+        )
+        return _table([(*row[:5], bool(row[5]), row[6]) for row in rows], CONSENTS)
+
+    def memberships(self) -> pa.Table:
+        rows: list[tuple[Any, ...]] = []
+        for target, (connection, audience, kind, name) in self.watched.items():
+            rows += [
+                (contact, connection, audience, kind, name)
+                for (contact,) in self.store.rows(
+                    "select p.contact from members m join targets t on t.id = m.target "
+                    "join profiles p on p.connection = t.connection and p.id = m.profile where m.target = ?", target,
+                )
+            ]
+        return _table(rows, MEMBERSHIPS)
+
+    @cached_property
+    def _types(self) -> dict[str, int]:
+        rows = self.store.rows("select name, id from event_types e where exists (select 1 from events where type = e.id)")
+        return dict(rows)
+
+    def event_types(self) -> Sequence[str]:
+        return sorted(self._types)
+
+    def events(self, types: Sequence[str], properties: Sequence[Path]) -> pa.Table:
+        names = {path_text(path): path for path in properties}
+        ordered = sorted(names)
+        tables = [
+            self._events(name, self._types[name], [names[column] for column in ordered], ordered)
+            for name in sorted(types) if name in self._types
+        ]
+        return pa.concat_tables(tables) if tables else _no_events(ordered)
+
+    def _events(self, name: str, number: int, paths: Sequence[Path], columns: Sequence[str]) -> pa.Table:
+        """Events of one type, by time: the primary key's own order."""
+        wanted = "".join(", properties -> ?" for _ in paths)
+        cursor = self.store.db.execute(
+            f"select contact, at{wanted} from events where type = ? order by at, hash", (*map(json_path, paths), number),  # noqa: S608
+        )
+        chunks = [_chunk(name, rows, columns) for rows in _chunks(cursor)]
+        return pa.concat_tables(chunks).unify_dictionaries().combine_chunks() if chunks else _no_events(columns)
+
+
+def json_path(path: Path) -> str:
+    """SQLite's spelling of *path*. A name that holds a double quote has none there and matches nothing."""
+    return "$" + "".join(f'."{part}"' for part in path)
+
+
+def _chunks(cursor: Any) -> Iterator[list[tuple[Any, ...]]]:
+    while rows := cursor.fetchmany(CHUNK):
+        yield rows
+
+
+def _chunk(name: str, rows: list[tuple[Any, ...]], columns: Sequence[str]) -> pa.Table:
+    contact, at, *texts = zip(*rows, strict=True)
+    kind = pa.DictionaryArray.from_arrays(pa.array(np.zeros(len(rows), np.int32)), pa.array([name]))
+    arrays = [pa.array(np.array(contact, np.int32)), pa.array(np.array(at, np.int64)), kind]
+    arrays += [pa.array(column, pa.string()).dictionary_encode() for column in texts]
+    return pa.table(arrays, names=["contact", "at", "type", *columns])
+
+
+def _no_events(columns: Sequence[str]) -> pa.Table:
+    word = pa.dictionary(pa.int32(), pa.string())
+    schema = [("contact", pa.int32()), ("at", pa.int64()), ("type", word), *((column, word) for column in columns)]
+    return pa.schema(schema).empty_table()
+
+
+def _table(rows: Sequence[tuple[Any, ...]], schema: pa.Schema) -> pa.Table:
+    columns = zip(*rows, strict=True) if rows else [()] * len(schema)
+    return pa.table([pa.array(column, kind.type) for column, kind in zip(columns, schema, strict=True)], schema=schema)
