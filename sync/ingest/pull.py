@@ -8,7 +8,6 @@ from dataclasses import dataclass
 from connectors.base import (
     Account,
     Clock,
-    Connector,
     Cursor,
     FaultKind,
     Millis,
@@ -19,6 +18,7 @@ from connectors.base import (
 )
 from sync.crash import crash_point
 from sync.model import SegmentdError
+from sync.source import Source
 from sync.store import people, streams
 from sync.store.facts import Naming, join_strays, write_events
 from sync.store.store import Store
@@ -32,17 +32,6 @@ def silent(connection: str, stream: str, rows: int, total: int | None) -> None:
 
 class AnotherAccount(SegmentdError):
     """The key of a connection now opens another account than the one it first met."""
-
-
-@dataclass(frozen=True, slots=True)
-class Source:
-    """One open connection as the street sees it. *number*: the store's; *account*: the config's, or ""."""
-
-    name: str
-    number: int
-    connector: Connector
-    naming: Naming
-    account: str = ""
 
 
 @dataclass(frozen=True, slots=True)

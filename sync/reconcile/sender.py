@@ -26,8 +26,8 @@ from connectors.base import (
 )
 from connectors.base import backoff as curve
 from sync.crash import crash_point
-from sync.ingest.pull import Source
 from sync.reconcile.views import read_view
+from sync.source import Source
 from sync.store import memberships, outbox
 from sync.store.outbox import Letter
 from sync.store.store import Store

@@ -7,14 +7,14 @@ from collections.abc import Callable
 from connectors.base import Clock, FaultKind, Millis, PlatformError, ProfileId
 from sync.config.model import Config, Require, TargetSpec
 from sync.crash import crash_point
-from sync.ingest.pull import Source
 from sync.reconcile.plan import Standing, View
+from sync.source import Source
 from sync.store import memberships
 from sync.store.memberships import TargetState
 from sync.store.store import Store
 
 Listed = Callable[[str, int], None]                 # target key, members so far
-GOOD_FOR: Millis = 26 * 3600 * 1000                 # a complete view stays complete so long, carried forward by our confirmed writes
+GOOD_FOR: Millis = 26 * 3600 * 1000                 # so long a complete view counts, carried forward by our writes
 
 
 def silent(target: str, members: int) -> None:

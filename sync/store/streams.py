@@ -14,12 +14,13 @@ Database: TypeAlias = sqlite3.Connection
 
 @dataclass(frozen=True, slots=True)
 class StreamState:
-    """*finished*: when a pull last reached its end; None: never yet. *error*: why the last one did not."""
+    """*first*, *finished*: when a pull first and last reached its end; None: never yet. *error*: why the last one did not."""
 
     connection: str
     stream: str
     watermark: Millis | None
     started: Millis | None
+    first: Millis | None
     finished: Millis | None
     rows: int
     error: str | None
@@ -53,9 +54,10 @@ def advance(db: Database, connection: int, stream: Stream, page: Page, now: Mill
     db.execute(
         "update streams set cursor = ?, watermark = max(coalesce(watermark, 0), coalesce(?, watermark, 0)), rows = rows + ?, "
         "swept = swept + ?, error = case when ? then null else error end, "
+        "first = case when ? then coalesce(first, ?) else first end, "
         "finished = case when ? then max(?, started) else finished end where connection = ? and stream = ?",
         (page.cursor, page.watermark, len(page.profiles) + len(page.events), len(page.profiles), page.last, page.last, now,
-         connection, stream.name),
+         page.last, now, connection, stream.name),
     )
 
 
@@ -73,6 +75,6 @@ def seen(db: Database, connection: int, stream: str) -> tuple[int, int]:
 def states(store: Store) -> list[StreamState]:
     """All streams ever begun, by connection and name."""
     return [StreamState(*row) for row in store.rows(
-        "select c.name, s.stream, nullif(s.watermark, 0), s.started, s.finished, s.rows, s.error "
+        "select c.name, s.stream, nullif(s.watermark, 0), s.started, s.first, s.finished, s.rows, s.error "
         "from streams s join connections c on c.id = s.connection order by c.id, s.stream",
     )]

@@ -109,7 +109,8 @@ create table streams (
     cursor text,
     watermark integer,                  -- changes before it are in
     started integer,                    -- when the pull under way, or the last one, began
-    finished integer,                   -- when a pull last reached its end
+    first integer,                      -- when a pull first reached its end
+    finished integer,                   -- when one last did
     sweep integer not null default 0,   -- number of the sweep under way, or the last one
     swept integer not null default 0,   -- profiles seen in it so far
     rows integer not null default 0,    -- rows of the pull under way, or the last one
