@@ -1,0 +1,188 @@
+"""Audiences, tags and the account, through the vendor's SDK.
+
+`mailchimp-marketing` 3.0.80 hands an answer without a body back as if it were good, puts the data centre for every "server" in
+the whole address, follows redirects and takes a connection per call. So its host is set and its data centre emptied after it is
+made, and it sends through `_Transport`, which judges each answer as `connectors.http` does.
+Source: the package's own code, `mailchimp_marketing/api_client.py`.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from typing import Any
+from urllib.parse import urlsplit
+
+import httpx
+import orjson
+from mailchimp_marketing import Client
+from mailchimp_marketing.api_client import ApiClientError
+
+from connectors.base import Account, Clock, FaultKind, Json, PlatformError, RemoteTarget
+from connectors.http import Answer, Fault, Http, parse_retry_after
+from connectors.mailchimp.api import PAGE
+from connectors.mailchimp.faults import classify, unexpected
+
+TIMEOUT = 130.0                                     # seconds; Mailchimp ends a request after 120 (API docs, Timeouts)
+CAP = 64 * 1024 * 1024                              # bytes of one answer
+ROOT, LISTS, LIST, SEGMENTS = "/", "/lists", "/lists/{list_id}", "/lists/{list_id}/segments"
+
+logging.getLogger("httpx").setLevel(logging.WARNING)
+
+
+class _Judged(Exception):
+    """An answer that is not the wanted one; the SDK never sees it."""
+
+    def __init__(self, fault: Fault) -> None:
+        super().__init__(fault.code)
+        self.fault = fault
+
+
+class _Good:
+    """A good answer, in the form that the SDK reads."""
+
+    ok = True
+
+    def __init__(self, answer: Answer) -> None:
+        self.headers = {"content-type": "application/json"}
+        self.text = answer.body.decode()
+        self._data = answer.data
+
+    def json(self) -> Json:
+        return self._data
+
+
+class _Transport:
+    """Takes the place of the SDK's own `request`: pooled, capped, no redirects, every answer judged."""
+
+    def __init__(self, key: str, base_url: str, clock: Clock) -> None:
+        host = urlsplit(base_url).hostname or ""
+        self._clock = clock
+        self._client = httpx.Client(
+            auth=("segmentd", key), timeout=httpx.Timeout(TIMEOUT, connect=10.0), follow_redirects=False,
+            trust_env=host not in ("127.0.0.1", "localhost", "::1"),
+        )
+
+    def close(self) -> None:
+        self._client.close()
+
+    def __call__(
+        self, method: str, url: str, query: Sequence[tuple[str, Any]] | None = None,
+        headers: Mapping[str, str] | None = None, body: Json = None,
+    ) -> _Good:
+        content = None if body is None else orjson.dumps(body)
+        own = {"content-type": "application/json", "accept-encoding": "gzip"}
+        with self._client.stream(method, url, params=httpx.QueryParams(list(query or ())), content=content, headers=own) as got:
+            answer = _answer(got)
+        fault = classify(answer)
+        if fault:
+            asked = parse_retry_after(answer.headers.get("retry-after", ""), self._clock.now())
+            raise _Judged(Fault(fault.kind, fault.code, asked, fault.request_id))
+        return _Good(answer)
+
+
+def _answer(got: httpx.Response) -> Answer:
+    parts, size = [], 0
+    for part in got.iter_bytes():
+        size += len(part)
+        if size > CAP:
+            raise _Judged(Fault(FaultKind.UNSAFE, "body over the cap"))
+        parts.append(part)
+    headers = {name.lower(): value for name, value in got.headers.items()}
+    data: Json = None
+    if "json" in headers.get("content-type", ""):
+        try:
+            data = orjson.loads(b"".join(parts))
+        except ValueError:
+            if got.status_code < 300:
+                raise _Judged(Fault(FaultKind.TRANSIENT, "body is not whole")) from None
+    return Answer(got.status_code, headers, b"".join(parts), data)
+
+
+def translate(error: Exception) -> Fault | None:
+    """The fault inside an exception of the SDK, which wraps whatever its `request` raised."""
+    inner = error.text if isinstance(error, ApiClientError) else error
+    if isinstance(inner, _Judged):
+        return inner.fault
+    if isinstance(inner, httpx.HTTPError):
+        return Fault(FaultKind.TRANSIENT, type(inner).__name__)
+    return None
+
+
+class Control:
+    """The few calls that set up and find things."""
+
+    def __init__(self, http: Http, key: str) -> None:
+        self._http = http
+        self._transport = _Transport(key, http.base_url, http.clock)
+        self._sdk = Client({"api_key": key})
+        self._sdk.api_client.host, self._sdk.api_client.server = http.base_url, ""
+        self._sdk.api_client.request = self._transport
+
+    def close(self) -> None:
+        self._transport.close()
+
+    def account(self) -> Account:
+        data = self._called("GET", ROOT, lambda: self._sdk.root.get_root(fields=["account_id", "account_name"]))
+        if not data.get("account_id"):
+            raise unexpected(f"GET {ROOT}")
+        return Account(str(data["account_id"]), str(data.get("account_name") or ""))
+
+    def audiences(self) -> dict[str, str]:
+        """Id → name of every audience of the account."""
+        fields = ["lists.id", "lists.name", "total_items"]
+        pages = self._pages(LISTS, "lists", lambda offset: self._sdk.lists.get_all_lists(
+            count=PAGE, offset=offset, fields=fields,
+        ))
+        return {str(row["id"]): str(row.get("name") or "") for row in pages}
+
+    def has_audience(self, list_id: str) -> bool:
+        """Whether there is such an audience; only a plain 404 says no."""
+        try:
+            self._called("GET", LIST, lambda: self._sdk.lists.get_list(list_id, fields=["id"]))
+        except PlatformError as error:
+            if error.kind is not FaultKind.GONE:
+                raise
+            return False
+        return True
+
+    def tag(self, name: str, list_id: str) -> RemoteTarget | None:
+        """The tag of that name, whatever its case, the same case first; PlatformError INVALID when several differ by case only.
+
+        Tags are found among the static segments: `tag-search` matches prefixes, and how many it shows is not documented.
+        """
+        fields = ["segments.id", "segments.name", "segments.type", "total_items"]
+        pages = self._pages(SEGMENTS, "segments", lambda offset: self._sdk.lists.list_segments(
+            list_id, type="static", count=PAGE, offset=offset, fields=fields,
+        ))
+        alike = {str(row["id"]): str(row["name"]) for row in pages if str(row.get("name")).casefold() == name.casefold()}
+        same = [key for key, spelt in alike.items() if spelt == name] or list(alike)
+        if len(same) > 1:
+            raise PlatformError("mailchimp", f"GET {SEGMENTS}", FaultKind.INVALID, code="several tags of that name")
+        return RemoteTarget("tag", same[0], alike[same[0]], list_id) if same else None
+
+    def create_tag(self, name: str, list_id: str) -> RemoteTarget:
+        """A new tag with nobody on it."""
+        wish = {"name": name, "static_segment": []}
+        made = self._called("POST", SEGMENTS, lambda: self._sdk.lists.create_segment(list_id, wish), repeatable=False)
+        if not made.get("id"):
+            raise unexpected(f"POST {SEGMENTS}")
+        return RemoteTarget("tag", str(made["id"]), str(made.get("name") or name), list_id)
+
+    def _pages(self, path: str, key: str, ask: Callable[[int], Json]) -> Iterator[Json]:
+        offset = 0
+        while True:
+            data = self._called("GET", path, lambda: ask(offset))  # noqa: B023 - called at once
+            rows = data.get(key)
+            if not isinstance(rows, list) or not all(isinstance(row, dict) and row.get("id") for row in rows):
+                raise unexpected(f"GET {path}")
+            yield from rows
+            offset += len(rows)
+            if len(rows) < PAGE:
+                return
+
+    def _called(self, method: str, path: str, call: Callable[[], Json], *, repeatable: bool = True) -> dict[str, Any]:
+        data = self._http.sdk(f"{method} {path}", call, translate, repeatable=repeatable)
+        if not isinstance(data, dict):
+            raise unexpected(f"{method} {path}")
+        return data

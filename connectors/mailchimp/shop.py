@@ -1,0 +1,79 @@
+"""Orders and carts of the account's stores. No listing filters by time, so they are read whole.
+
+Source: Mailchimp Marketing API reference, E-commerce.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from urllib.parse import quote
+
+from connectors.base import Event, Json, Millis
+from connectors.mailchimp.api import Listings, read
+from connectors.mailchimp.nested import Found, Listing, Parent, Window
+from connectors.mailchimp.times import moment
+
+ORDER_FIELDS = (
+    "campaign_id", "financial_status", "fulfillment_status", "currency_code", "order_total", "discount_total", "tax_total",
+    "shipping_total",
+)
+CART_FIELDS = ("campaign_id", "checkout_url", "currency_code", "order_total", "tax_total")
+LINE_FIELDS = ("product_id", "product_title", "product_variant_id", "product_variant_title", "quantity", "price", "discount")
+ORDER_TIMES = ("processed_at_foreign", "cancelled_at_foreign", "updated_at_foreign")
+CART_TIMES = ("updated_at", "created_at")
+
+
+@dataclass(frozen=True, slots=True)
+class Shop:
+    """The stream of "orders" or of "carts", of the stores that belong to *audiences* (all, when empty)."""
+
+    name: str
+    audiences: frozenset[str]
+
+    def parents(self, api: Listings, window: Window, memos: Mapping[str, int]) -> Found:
+        rows, end = api.everything("/ecommerce/stores", "stores", {"fields": "stores.id,stores.list_id,total_items"})
+        stores = read("GET /ecommerce/stores", lambda: {str(row["id"]): row.get("list_id") or "" for row in rows})
+        ours = [name for name, list_id in stores.items() if not self.audiences or list_id in self.audiences]
+        return Found([Parent(0, name) for name in ours], end)
+
+    def listing(self, parent: Parent, window: Window) -> Listing:
+        own = (*ORDER_FIELDS, *ORDER_TIMES) if self.name == "orders" else (*CART_FIELDS, *CART_TIMES)
+        wanted = ("id", "customer.email_address", *own, "lines")
+        fields = ",".join((*(f"{self.name}.{name}" for name in wanted), "total_items"))
+        path = f"/ecommerce/stores/{quote(parent.id, safe='')}/{self.name}"
+        return Listing(path, self.name, f"/ecommerce/stores/{{store_id}}/{self.name}", {"fields": fields})
+
+    def events(self, rows: Sequence[Json], parent: Parent, window: Window) -> list[Event]:
+        translate = _order if self.name == "orders" else _cart
+        facts = [translate(row, parent.id) for row in rows]
+        return [fact for fact in facts if fact and window.holds(fact.at // 1000)]
+
+
+def _order(row: Json, store: str) -> Event | None:
+    """An order at the time the shop processed it; cancelled ones are void. Ids are unique within a store."""
+    cancelled = bool(row.get("cancelled_at_foreign")) or row.get("financial_status") == "cancelled"
+    return _event("order", row, store, _first(row, (ORDER_TIMES[0], ORDER_TIMES[2])), ORDER_FIELDS, removed=cancelled)
+
+
+def _cart(row: Json, store: str) -> Event | None:
+    """A cart at its latest change."""
+    return _event("cart", row, store, _first(row, CART_TIMES), CART_FIELDS)
+
+
+def _first(row: Json, names: Sequence[str]) -> Millis | None:
+    return next((at for at in (moment(row.get(name)) for name in names) if at is not None), None)
+
+
+def _event(native: str, row: Json, store: str, at: Millis | None, names: Sequence[str], *, removed: bool = False) -> Event | None:
+    """None for a record without a time or an address: it is no dated fact about somebody."""
+    email = row["customer"].get("email_address")
+    if at is None or not email:
+        return None
+    lines = [{name: line[name] for name in LINE_FIELDS if name in line} for line in row["lines"]]
+    properties = {
+        "id": row["id"], "store_id": store,
+        **{name: row[name] for name in names if row.get(name) not in (None, "")},
+        "quantity": sum(line.get("quantity") or 0 for line in lines), "lines": lines,
+    }
+    return Event(f"{native}:{store}:{row['id']}", native, at, properties, email=email, mutable=True, removed=removed)
