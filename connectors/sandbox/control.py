@@ -13,14 +13,14 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict
+from dataclasses import fields
 from typing import TYPE_CHECKING, Any, ClassVar
 
 import httpx
 import orjson
 
 from connectors.clock import Millis, VirtualClock
-from connectors.sandbox.server import Application, Request, Response, Route, json_response, route
+from connectors.sandbox.server import Application, Request, Response, Route, Tally, json_response, route
 from connectors.sandbox.weather import Sky
 
 if TYPE_CHECKING:
@@ -119,7 +119,7 @@ class Control(Application):
     def calls(self, request: Request) -> Response:
         platform = self._platform(request)
         with platform.lock:
-            return json_response(200, {role: asdict(tally) for role, tally in platform.tallies.items()})
+            return json_response(200, {role: _shown(tally) for role, tally in platform.tallies.items()})
 
     @route("DELETE", "/{platform}/calls")
     def forget_calls(self, request: Request) -> Response:
@@ -133,6 +133,11 @@ class Control(Application):
         platform = self._platform(request)
         with platform.lock:
             return json_response(200, platform.act(request.params["deed"], **(request.json() or {})))
+
+
+def _shown(tally: Tally) -> dict[str, object]:
+    """Field by field: `asdict` counts the items of a Counter instead of copying it."""
+    return {field.name: getattr(tally, field.name) for field in fields(tally)}
 
 
 class Controls:
