@@ -11,7 +11,7 @@ import numpy as np
 import numpy.typing as npt
 
 from connectors.base import Millis, Op, ProfileId, RemoteTarget
-from sync.model import ContactId, StoreError, TargetKey
+from sync.model import ContactId, StoreError
 from sync.store.store import Store, digest_of
 
 Members = npt.NDArray[np.int32]                     # contact ids, ascending
@@ -95,10 +95,10 @@ class TargetState:
     gone: bool
 
 
-def target(store: Store, key: TargetKey, connection: int, audience: str, name: str) -> TargetState:
+def target(store: Store, key: str, kind: str, connection: int, audience: str, name: str) -> TargetState:
     """The state of a target, made when it is first named. Another name or audience under one key is a target of its own kind:
     it starts anew (nothing owned, nothing met)."""
-    known = store.one("select id, audience, name from targets where key = ?", str(key))
+    known = store.one("select id, audience, name from targets where key = ?", key)
     if known is None or (known[1], known[2]) != (audience, name):
         with store.transaction() as db:
             if known:
@@ -107,9 +107,9 @@ def target(store: Store, key: TargetKey, connection: int, audience: str, name: s
                 "insert into targets (key, connection, audience, kind, name) values (?, ?, ?, ?, ?) on conflict do update set "
                 "audience = excluded.audience, name = excluded.name, remote = null, first_met = null, found = 0, "
                 "existing = null, applied = null, rule = null, viewed = null, complete = 0, gone = 0",
-                (str(key), connection, audience, key.kind, name),
+                (key, connection, audience, kind, name),
             )
-    return states(store, [str(key)])[str(key)]
+    return states(store, [key])[key]
 
 
 def states(store: Store, keys: Collection[str] | None = None) -> dict[str, TargetState]:

@@ -1,0 +1,183 @@
+"""Evaluate every segment of the config over the store, and say what each answer rests on."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass
+
+import numpy as np
+
+from connectors.base import Millis
+from sync.config.model import Config
+from sync.crash import crash_point
+from sync.evaluate.from_store import FieldSource, StoreSnapshot
+from sync.evaluate.full_pass import Result, full_pass
+from sync.language.needs import Needs, needs
+from sync.language.nodes import MemberOf, Names, Node, walk
+from sync.language.values import Path, parse_path
+from sync.source import Source
+from sync.store import memberships, streams
+from sync.store.store import Store, digest_of
+
+
+@dataclass(frozen=True, slots=True)
+class Ground:
+    """What a segment's answer rests on. *waiting*: why it cannot be answered yet (nothing may move); *shaky*: why nobody may
+    be removed for it; both "" when there is no reason. *sources*: the connections."""
+
+    waiting: str
+    shaky: str
+    sources: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class Evaluation:
+    """The full pass at one moment. *rules*: digest of each rule with all it refers to."""
+
+    at: Millis
+    result: Result
+    rules: Mapping[str, str]
+    grounds: Mapping[str, Ground]
+
+
+def evaluate(store: Store, config: Config, sources: Mapping[str, Source], now: Millis) -> Evaluation:
+    """Answer all segments at *now* and keep the memberships; a failing segment keeps its last good one."""
+    rules = {name: segment.rule for name, segment in config.segments.items()}
+    result = full_pass(snapshot_of(store, config, sources, rules.values()), rules, now)
+    digests = {name: rule_digest(name, rules) for name in rules}
+    with store.transaction() as db:
+        for name, mask in result.members.items():
+            memberships.write_segment(db, name, digests[name], np.flatnonzero(mask).astype(np.int32), now)
+        for name, why in result.failures.items():
+            memberships.fail_segment(db, name, why)
+        crash_point("evaluate.before_commit")
+    grounds = {name: ground_of(store, config, sources, name, rules, now) for name in rules}
+    return Evaluation(now, result, digests, grounds)
+
+
+def rule_digest(name: str, rules: Mapping[str, Node]) -> str:
+    """Equal for equal rules: covers the rule and those of the segments it asks, zones included."""
+    return digest_of(*sorted(f"{each}={rules[each]!r}" for each in asked(name, rules)))
+
+
+def asked(name: str, rules: Mapping[str, Node]) -> set[str]:
+    """*name* and every segment that its rule asks, directly or not."""
+    found: set[str] = set()
+    ahead = [name]
+    while ahead:
+        each = ahead.pop()
+        if each in rules and each not in found:
+            found.add(each)
+            ahead += needs(rules[each]).segments
+    return found
+
+
+# --- the snapshot ---------------------------------------------------------------------------------------------------------
+
+
+def snapshot_of(store: Store, config: Config, sources: Mapping[str, Source], rules: Collection[Node]) -> StoreSnapshot:
+    """What *rules* may read."""
+    paths = {path for rule in rules for path in needs(rule).fields}
+    fields = {path: field_sources(config, sources, path) for path in paths}
+    watched = {number: who for number, who in _watched(store).items() if who in watched_by(rules, config)}
+    return StoreSnapshot(store, fields, {s.number: s.name for s in sources.values()}, watched)
+
+
+def field_sources(config: Config, sources: Mapping[str, Source], path: Path) -> list[FieldSource]:
+    """Where *path* is looked for: one connection's own record, or for a neutral field the config's order."""
+    if path[0] in sources:
+        return [FieldSource(sources[path[0]].number, path[1:], neutral=False)]
+    if path[0] in config.fields:
+        chosen = [parse_path(text) for text in config.fields[path[0]]]
+        return [
+            FieldSource(sources[first[0]].number, first[1:] + path[1:], neutral=True) for first in chosen if first[0] in sources
+        ]
+    return [
+        FieldSource(source.number, parse_path(source.connector.capabilities.fields[path[0]]) + path[1:], neutral=True)
+        for source in sources.values() if path[0] in source.connector.capabilities.fields
+    ]
+
+
+Watched = tuple[str, str, str, str]                 # connection, audience (the config's word), kind, name
+
+
+def watched_by(rules: Collection[Node], config: Config) -> set[Watched]:
+    """Tags and lists that `member_of` conditions ask about."""
+    return {
+        (node.connection, audience, node.kind, node.name)
+        for rule in rules for node in walk(rule) if isinstance(node, MemberOf) for audience in _audiences(node, config)
+    }
+
+
+def _audiences(node: MemberOf, config: Config) -> tuple[str, ...]:
+    """The audience it names, or all that the config knows of that connection."""
+    return (node.audience,) if node.audience is not None else tuple(config.connections[node.connection].audiences) or ("",)
+
+
+def watch_key(who: Watched) -> str:
+    """The store's key of a watched tag or list: no target can be called so."""
+    return "@" + "/".join(who)
+
+
+def _watched(store: Store) -> dict[int, Watched]:
+    found: dict[int, Watched] = {}
+    for state in memberships.states(store).values():
+        if state.key.startswith("@"):
+            connection, audience, kind, name = state.key[1:].split("/", 3)
+            found[state.id] = (connection, audience, kind, name)
+    return found
+
+
+# --- what an answer rests on ----------------------------------------------------------------------------------------------
+
+
+def ground_of(
+    store: Store, config: Config, sources: Mapping[str, Source], name: str, rules: Mapping[str, Node], now: Millis,
+) -> Ground:
+    """Whether the data under segment *name* (and those it asks) is all there, and fresh."""
+    rests_on = sorted({c for each in asked(name, rules) for c in connections_of(config, sources, needs(rules[each]))})
+    states = {(s.connection, s.stream): s for s in streams.states(store)}
+    waiting, shaky = "", ""
+    for connection in rests_on:
+        if connection not in sources:
+            waiting = waiting or f"{connection} cannot be opened"
+            continue
+        for stream in sources[connection].connector.capabilities.streams:
+            state = states.get((connection, stream.name))
+            if stream.sweep:
+                continue
+            if state is None or state.first is None:
+                why = f": {state.error}" if state and state.error else ""
+                waiting = waiting or f"{stream.name} of {connection} has not been pulled to its end yet{why}"
+            elif state.error:
+                shaky = shaky or f"the last pull of {stream.name} of {connection} failed"
+            elif stream.incremental and state.finished is not None and now - state.finished > config.guards.stale:
+                shaky = shaky or f"{stream.name} of {connection} is stale: last pulled {_ago(now - state.finished)} ago"
+    return Ground(waiting, shaky, tuple(rests_on))
+
+
+def _ago(age: Millis) -> str:
+    return f"{age // 3_600_000} h" if age >= 7_200_000 else f"{age // 60_000} min"
+
+
+def connections_of(config: Config, sources: Mapping[str, Source], what: Needs) -> set[str]:
+    """Connections whose data a rule reads: those that tell its events, hold its fields, or are asked for consent or members."""
+    found = {c for c in what.connections if c is not None}
+    if None in what.connections:
+        found |= set(sources)
+    numbers = {source.number: name for name, source in sources.items()}
+    for path in what.fields:
+        found |= {numbers[s.connection] for s in field_sources(config, sources, path)}
+    for need in what.events:
+        found |= {name for name, source in sources.items() if _tells(source, need.names)}
+    return found
+
+
+def _tells(source: Source, names: Names) -> bool:
+    """Whether any event type that *names* takes may come from *source*."""
+    told = {event.name for event in source.naming.names.values()} - source.naming.ignored
+    own = f"{source.naming.prefix}."
+    return (
+        any(names.takes(name) for name in told) or any(name.startswith(own) for name in names.exact)
+        or any(own.startswith(prefix) or prefix.startswith(own) for prefix in names.prefixes)
+    )

@@ -1,0 +1,304 @@
+"""Plans of all targets: made from the store, judged by guards, kept under an id, approved, handed to the outbox."""
+
+from __future__ import annotations
+
+import hashlib
+import zlib
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+import orjson
+
+from connectors.base import Millis, Op, PlatformError, instant
+from sync.config.model import Apply, Config, Existing, Manage, TargetSpec
+from sync.crash import crash_point
+from sync.evaluate.run import Evaluation, watch_key, watched_by
+from sync.model import ContactId, ExitCode, SegmentdError, TargetKey
+from sync.reconcile.guard import Refusal, judge
+from sync.reconcile.plan import Caution, Change, Plan, plan
+from sync.reconcile.views import fresh, read_view, resolve, standing_of, view_of
+from sync.source import Source
+from sync.store import memberships, outbox
+from sync.store.memberships import TargetState
+from sync.store.store import digest_of
+from sync.street import Street, together
+
+
+@dataclass(frozen=True, slots=True)
+class Judged:
+    """A target's plan and what stands in its way. *waits*: why it goes by hand only ("" when it may go by itself)."""
+
+    spec: TargetSpec
+    state: TargetState
+    plan: Plan
+    refusals: tuple[Refusal, ...]
+    waits: str
+    rule: str                                       # digest of the rule and of the target's own settings
+
+    @property
+    def key(self) -> str:
+        return self.plan.target
+
+
+class PlanGone(SegmentdError):
+    """A plan that is not there, or that no longer fits what it was made from."""
+
+    code = ExitCode.REFUSED
+
+
+# --- views ----------------------------------------------------------------------------------------------------------------
+
+
+def look_at_targets(street: Street, *, complete: bool | None = None) -> dict[str, str]:
+    """Find every target on its platform and list those whose view is not fresh (all of them when *complete*; none when that
+    is False). Target or connection → what went wrong."""
+    wrong: dict[str, str] = {}
+    for found in together(street, (), lambda source: _look_at(street, source, complete)):
+        wrong |= found
+    return wrong
+
+
+def _look_at(street: Street, source: Source, complete: bool | None) -> dict[str, str]:
+    wrong = {}
+    for key, audience, kind, name in _wanted_views(street, source):
+        try:
+            remote = source.connector.audience(audience) if source.connector.capabilities.audiences else ""
+            state = memberships.target(street.store, key, kind, source.number, remote, name)
+            state = resolve(street.store, source, state)
+            if complete or (complete is None and not fresh(state, street.clock.now())) or state.first_met is None:
+                why = read_view(street.store, source, state, street.clock, street.watch.listed)
+                wrong |= {key: why} if why else {}
+        except PlatformError as error:
+            wrong[key] = str(error)
+    return wrong
+
+
+def _wanted_views(street: Street, source: Source) -> list[tuple[str, str, str, str]]:
+    """(key, audience as the platform is asked for it, kind, name) of this connection's targets and watched tags or lists."""
+    spec = street.config.connections[source.name]
+    wanted = [
+        (str(key_of(target)), spec.audiences.get(target.audience, target.audience), target.kind, target.name)
+        for target in specs(street.config) if target.connection == source.name
+    ]
+    rules = [segment.rule for segment in street.config.segments.values()]
+    watched = [who for who in watched_by(rules, street.config) if who[0] == source.name]
+    return wanted + [(watch_key(who), spec.audiences.get(who[1], who[1]), who[2], who[3]) for who in sorted(watched)]
+
+
+def specs(config: Config) -> list[TargetSpec]:
+    """Every target of the config, in its order."""
+    return [target for segment in config.segments.values() for target in segment.targets]
+
+
+def key_of(spec: TargetSpec) -> TargetKey:
+    return TargetKey(spec.segment, spec.connection, spec.audience, spec.kind)
+
+
+# --- judging --------------------------------------------------------------------------------------------------------------
+
+
+def judge_targets(street: Street, evaluation: Evaluation, *, only: Collection[str] = (), platform: str = "") -> list[Judged]:
+    """The plan of each target (of segments *only*, on *platform*) and whether it may be carried out. Reads the store only."""
+    known = memberships.states(street.store)
+    desired = memberships.segments(street.store)
+    judged = []
+    for spec in specs(street.config):
+        key = str(key_of(spec))
+        if (only and spec.segment not in only) or (platform and spec.connection != platform) or key not in known:
+            continue
+        members = desired[spec.segment].members if spec.segment in desired else np.empty(0, np.int32)
+        judged.append(_judge(street, evaluation, spec, known[key], frozenset(map(ContactId, members.tolist()))))
+    return judged
+
+
+def _judge(
+    street: Street, evaluation: Evaluation, spec: TargetSpec, state: TargetState, desired: frozenset[ContactId],
+) -> Judged:
+    now = street.clock.now()
+    audience, scope, caution = _audience_of(street, state), None, _caution(street, evaluation, spec, state)
+    if spec.subscription:
+        try:
+            scope = street.sources[spec.connection].connector.subscription(spec.subscription)
+        except PlatformError as error:
+            caution = Caution(freeze=f"its subscription type cannot be asked: {error}")
+    made = plan(
+        state.key, desired, view_of(street.store, state, now), memberships.owned(street.store, state.id),
+        standing_of(street.store, street.config, spec, state, audience, scope), spec.manage, caution=caution,
+        first_fill=state.applied is None,
+    )
+    rule = digest_of(evaluation.rules[spec.segment], settings_digest(spec))
+    refusals = tuple(judge(made, spec.guards, spec.existing, state.existing, state.found))
+    return Judged(spec, state, made, refusals, _waits(street.config, state, rule), rule)
+
+
+def _audience_of(street: Street, state: TargetState) -> str:
+    found = street.store.one("select audience from targets where id = ?", state.id)
+    return str(found[0]) if found else ""
+
+
+def settings_digest(spec: TargetSpec) -> str:
+    """Everything the config says of a target."""
+    return digest_of(repr((spec.kind, spec.name, spec.manage, spec.existing, spec.missing, spec.require, spec.subscription)))
+
+
+def _caution(street: Street, evaluation: Evaluation, spec: TargetSpec, state: TargetState) -> Caution:
+    ground = evaluation.grounds[spec.segment]
+    if spec.segment in evaluation.result.failures:
+        return Caution(freeze=f"the segment failed: {evaluation.result.failures[spec.segment]}")
+    if spec.connection in street.failures:
+        return Caution(freeze=f"the connection is not used: {street.failures[spec.connection]}")
+    if state.gone:
+        return Caution(freeze="the platform has no such tag or list any more")
+    if ground.waiting:
+        return Caution(freeze=f"waiting: {ground.waiting}")
+    own = street.sources[spec.connection].name
+    return Caution(keep=ground.shaky or _shaky_people(street, own))
+
+
+def _shaky_people(street: Street, connection: str) -> str:
+    """A connection whose people could not be read lately says nothing about who is reachable or barred there."""
+    found = street.store.one(
+        "select s.stream from streams s join connections c on c.id = s.connection "
+        "where c.name = ? and s.error is not null limit 1", connection,
+    )
+    return f"the last pull of {found[0]} of {connection} failed" if found else ""
+
+
+def _waits(config: Config, state: TargetState, rule: str) -> str:
+    if state.applied is None:
+        return "it was never applied"
+    if state.rule != rule and config.schedule.apply.edits is not Apply.AUTO:
+        return "its rule or settings were edited"
+    return ""
+
+
+# --- plans that are kept --------------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class KeptPlan:
+    """A plan as it was shown. *targets*: key → rule digest, ownership digest, changes as [contact, profile, op], guards."""
+
+    id: str
+    made: Millis
+    targets: Mapping[str, Mapping[str, Any]]
+
+
+def keep(street: Street, judged: Sequence[Judged], command: str) -> str:
+    """Store the plans under one id, which is also what they are called in commands."""
+    states = {j.key: j.state for j in judged}
+    ownership = memberships.digest_of_ownership(street.store, states)
+    body = orjson.dumps({
+        j.key: {
+            "rule": j.rule, "ownership": ownership[j.key], "guards": [r.guard for r in j.refusals],
+            "changes": [[c.contact, c.profile, c.op.value] for c in j.plan.changes],
+        } for j in judged
+    })
+    now = street.clock.now()
+    name = f"{instant(now):%Y%m%d-%H%M%S}-{hashlib.sha256(body).hexdigest()[:6]}"
+    with street.store.transaction() as db:
+        db.execute(
+            "insert or replace into plans values (?, ?, ?, null, ?, ?)", (name, now, "", command, zlib.compress(body)),
+        )
+        crash_point("plan.before_commit")
+    return name
+
+
+def kept(street: Street, name: str = "") -> KeptPlan:
+    """The plan called *name*, or the newest. Raises PlanGone."""
+    row = street.store.one("select id, made, body from plans where ? in ('', id) order by made desc, id desc limit 1", name)
+    if row is None:
+        raise PlanGone(f"there is no plan {name}; `segmentd plan` makes one".replace("plan ;", "plan yet;"))
+    return KeptPlan(row[0], row[1], orjson.loads(zlib.decompress(row[2])))
+
+
+# --- approving ------------------------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class Approval:
+    """What an apply let through. *dropped*: approved but wanted no more; *refused*: key → why it stays."""
+
+    enqueued: Mapping[str, int] = field(default_factory=dict)
+    dropped: Mapping[str, int] = field(default_factory=dict)
+    refused: Mapping[str, str] = field(default_factory=dict)
+
+
+def approve(
+    street: Street, judged: Sequence[Judged], approved: KeptPlan, allowed: Collection[tuple[str, str]], *,
+    only: Collection[str] = (),
+) -> Approval:
+    """Hand what was approved and is still wanted to the outbox, and nothing else.
+
+    *allowed*: (target, guard) pairs let through. A target whose rule, settings or ownership moved since the plan is refused.
+    """
+    ownership = memberships.digest_of_ownership(street.store, {j.key: j.state for j in judged})
+    enqueued, dropped, refused = {}, {}, {}
+    for each in judged:
+        planned = approved.targets.get(each.key)
+        if planned is None or (only and each.key not in only):
+            continue
+        why = _moved(each, planned, ownership) or _guarded(each, planned, allowed)
+        if why:
+            refused[each.key] = why
+            continue
+        wanted = {(profile, op) for _, profile, op in planned["changes"]}
+        changes = [c for c in each.plan.changes if (c.profile, c.op.value) in wanted]
+        dropped[each.key] = len(wanted) - len(changes)
+        enqueued[each.key] = enqueue(street, each, changes, existing=("existing" in planned["guards"]))
+    return Approval(enqueued, {k: n for k, n in dropped.items() if n}, refused)
+
+
+def _moved(each: Judged, planned: Mapping[str, Any], ownership: Mapping[str, str]) -> str:
+    if planned["rule"] != each.rule:
+        return "its rule or settings were edited since the plan; run `segmentd plan` again"
+    if planned["ownership"] != ownership[each.key]:
+        return "what is ours there has moved since the plan; run `segmentd plan` again"
+    return ""
+
+
+def _guarded(each: Judged, planned: Mapping[str, Any], allowed: Collection[tuple[str, str]]) -> str:
+    """Guards that refuse it, then or now, and were not let through by name."""
+    now = {refusal.guard: refusal.reason for refusal in each.refusals}
+    closed = [guard for guard in {*planned["guards"], *now} if (each.key, guard) not in allowed]
+    return "; ".join(f"guard {guard}: {now.get(guard, 'it refused the plan')}" for guard in sorted(closed))
+
+
+def enqueue(street: Street, each: Judged, changes: Sequence[Change], *, existing: bool = False) -> int:
+    """Approve *changes* of one target; makes the tag or list first where the platform has none. Raises PlatformError."""
+    state = each.state
+    now = street.clock.now()
+    remote = state.remote.id if state.remote else None
+    if remote is None and any(c.op is Op.ADD for c in changes):
+        source = street.sources[each.spec.connection]
+        remote = source.connector.create(each.spec.kind, each.spec.name, _audience_of(street, state)).id
+    with street.store.transaction() as db:
+        if remote != (state.remote.id if state.remote else None):
+            memberships.set_remote(db, state.id, remote)
+            memberships.write_view(db, state.id, [], now, now, 0)
+        decision = "keep" if existing else {Existing.KEEP: "keep", Existing.ADOPT: "adopt"}.get(each.spec.existing)
+        if decision and state.existing != decision:
+            memberships.set_existing(db, state.id, decision, now)
+        memberships.set_applied(db, state.id, each.rule, now)
+        count = outbox.enqueue(db, state.id, [(c.op, c.profile, ContactId(c.contact), c.email) for c in changes], now)
+        crash_point("enqueue.before_commit")
+    return count
+
+
+def retract(street: Street, each: Judged) -> None:
+    """A target that may not move keeps nothing in the outbox that its plan would not ask for now."""
+    changes = {(c.profile, c.op) for c in each.plan.changes}
+    with street.store.transaction() as db:
+        waiting = db.execute(
+            "select profile, op, contact, email from outbox where target = ? and state = 'waiting'", (each.state.id,),
+        ).fetchall()
+        left = [(Op(op), p, c, e) for p, op, c, e in waiting if (p, Op(op)) in changes]
+        if len(left) < len(waiting):
+            outbox.enqueue(db, each.state.id, left, street.clock.now())
+
+
+def may_go(each: Judged) -> bool:
+    """Whether a plan goes without a person: nothing refuses it and nothing about it is new."""
+    return not each.refusals and not each.waits and each.spec.manage is not Manage.OBSERVE
