@@ -12,10 +12,12 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from connectors.base import Millis
-from sync.evaluate.snapshot import Ints, Mask
-from sync.language.predicates import Predicate
-from sync.language.values import INT64_MAX, Json, Path, decode, distinct_keys, read_number
+from sync.evaluate.numbers import within
+from sync.evaluate.snapshot import Ints, Mask, every
+from sync.language.predicates import TEXTUAL, Compare, Limit, Predicate
+from sync.language.values import INT64_MAX, PLACES, Json, Path, decode, distinct_keys, read_number
 
+_PLAIN = r"^-?[0-9]{1,12}(\.[0-9]{1,6})?$"
 Codes = npt.NDArray[np.int32]
 
 
@@ -23,26 +25,55 @@ class Dictionary:
     """Distinct values of a column and, per question, the answer for each; the last entry stands for absent."""
 
     def __init__(self, texts: Any) -> None:
-        self._texts = texts                                             # pa.StringArray; kept so that its address stays taken
+        self._column = texts                                            # pa.StringArray; kept so that its address stays taken
         self._answers: dict[Predicate, Mask] = {}
         self._keys: Keys | None = None
 
     def __len__(self) -> int:
-        return len(self._texts)
+        return len(self._column)
 
     @cached_property
     def texts(self) -> list[str | None]:
-        return [*self._texts.to_pylist(), None]
+        return [*self._column.to_pylist(), None]
 
     @cached_property
     def values(self) -> list[Json]:
-        return [None if text is None else decode(text) for text in self.texts]
+        return list(map(self.value, range(len(self) + 1)))
+
+    def value(self, code: int) -> Json:
+        """The value of one code, decoded."""
+        text = self.texts[code]
+        return None if text is None else decode(text)
 
     def answers(self, predicate: Predicate, now: Millis) -> Mask:
         """Per code whether the value passes; only for predicates that look at no other field."""
         if predicate not in self._answers:
-            self._answers[predicate] = np.fromiter((predicate.holds(v, {}, now) for v in self.values), bool, len(self) + 1)
+            limits = number_limits(predicate)
+            self._answers[predicate] = self._asked(predicate, now) if limits is None else self._compared(predicate, limits, now)
         return self._answers[predicate]
+
+    def _asked(self, predicate: Predicate, now: Millis) -> Mask:
+        return np.fromiter((predicate.holds(value, {}, now) for value in self.values), bool, len(self) + 1)
+
+    def _compared(self, predicate: Predicate, limits: Sequence[Limit], now: Millis) -> Mask:
+        """The same for predicates that compare: plain numerals at once, whatever else there is one by one."""
+        plain, millionths = self.plain_numbers
+        answers = every([within(limit, millionths, 1) for limit in limits])
+        for code in np.flatnonzero(~plain).tolist():
+            answers[code] = predicate.holds(self.value(code), {}, now)
+        return answers
+
+    @cached_property
+    def plain_numbers(self) -> tuple[Mask, Ints]:
+        """Which codes are numerals of at most 12 digits and 6 places, and their millionths (0 for the rest)."""
+        plain, millionths = np.zeros(len(self) + 1, bool), np.zeros(len(self) + 1, np.int64)
+        if len(self):
+            found = pc.fill_null(pc.match_substring_regex(self._column, _PLAIN), False)
+            plain[:-1] = found.to_numpy(zero_copy_only=False)
+            decimals = pc.cast(pc.filter(self._column, found), pa.decimal128(18, PLACES))
+            words = np.frombuffer(decimals.buffers()[1] or b"", np.int64, 2 * len(decimals), 16 * decimals.offset)
+            millionths[plain] = words[::2]                              # 18 digits fit the low word of the 128 bits
+        return plain, millionths
 
     def tells(self, question: Callable[[Json], bool]) -> Mask:
         """Per code the answer to *question*."""
@@ -59,15 +90,35 @@ class Dictionary:
         return self._keys
 
 
+def number_limits(predicate: Predicate) -> list[Limit] | None:
+    """What *predicate* asks of a value that is a number, as limits; None when it asks more than comparisons."""
+    limits = []
+    for test in predicate.tests:
+        if not isinstance(test, Compare) or test.field is not None or test.operator in TEXTUAL:
+            return None
+        dates_only = test.operator in ("before", "after")
+        numbers = [op.number for op in test.operands if op.kind != "boolean" and op.number is not None and not dates_only]
+        comparable = len(numbers) == len(test.operands) or test.operator == "in"
+        operator = test.operator if comparable and not dates_only else "in"
+        limits.append(Limit(operator, tuple(numbers) if comparable else (), test.negated))
+    return limits
+
+
 class Numbers:
     """Millionths per code of a dictionary (0 where there is no number), and which codes hold one or overflow int64."""
 
     def __init__(self, dictionary: Dictionary) -> None:
-        read = [read_number(value) for value in dictionary.values]
-        self.known: Mask = np.fromiter((number is not None for number in read), bool, len(read))
-        fits = [0 if number is None or not -INT64_MAX - 1 <= number <= INT64_MAX else number for number in read]
-        self.millionths: Ints = np.array(fits, np.int64)
-        self.too_big: Mask = np.fromiter((n is not None and not -INT64_MAX - 1 <= n <= INT64_MAX for n in read), bool, len(read))
+        plain, millionths = dictionary.plain_numbers
+        self.known: Mask = plain.copy()
+        self.millionths: Ints = millionths.copy()
+        self.too_big: Mask = np.zeros(len(plain), bool)
+        for code in np.flatnonzero(~plain).tolist():
+            number = read_number(dictionary.value(code))
+            self.known[code] = number is not None
+            if number is not None and -INT64_MAX - 1 <= number <= INT64_MAX:
+                self.millionths[code] = number
+            else:
+                self.too_big[code] = number is not None
         self.unit = int(np.gcd.reduce(self.millionths)) or 1            # every number is a multiple of it
 
 

@@ -10,7 +10,7 @@ from sync.language.predicates import Limit, NumberTest
 
 def passing(test: NumberTest, values: Ints, scale: int = 1, present: Mask | None = None) -> Mask:
     """Whether *values* · *scale* (millionths) pass; where not *present* a value is missing."""
-    masks = [_within(limit, values, scale) for limit in test.limits]
+    masks = [within(limit, values, scale) for limit in test.limits]
     return _with_missing(test, np.logical_and.reduce(masks), present)
 
 
@@ -23,7 +23,7 @@ def passing_average(test: NumberTest, totals: Ints, numbers: Ints) -> Mask:
     if (np.abs(whole) >> 61).any():
         whole = whole.astype(object)
     doubled = whole * 2 + (rest > 0)
-    masks = [_within(_doubled(limit), doubled, 1) for limit in test.limits]
+    masks = [within(_doubled(limit), doubled, 1) for limit in test.limits]
     return _with_missing(test, np.logical_and.reduce(masks).astype(bool), numbers > 0)
 
 
@@ -35,7 +35,7 @@ def _doubled(limit: Limit) -> Limit:
     return Limit(limit.operator, tuple(2 * number for number in limit.numbers), limit.negated)
 
 
-def _within(limit: Limit, values: Ints, scale: int) -> Mask:
+def within(limit: Limit, values: Ints, scale: int) -> Mask:
     """Whole *values* are compared with the limits ÷ *scale*, rounded to the side on which they change nothing."""
     low = [-(-number // scale) for number in limit.numbers]            # the least whole value that reaches the number
     high = [number // scale for number in limit.numbers]               # the greatest that does not pass it

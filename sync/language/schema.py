@@ -1,0 +1,131 @@
+"""JSON Schema (draft 2020-12) of the language, for editors: completes the words and marks the misspelt ones.
+
+It judges forms; `check` judges meaning as well (references, order of ends, patterns) and says it better.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from sync.language.words import (
+    DATE_OPERATORS,
+    EACH_OPERATORS,
+    MEASURES,
+    MODIFIERS,
+    NUMBER_OPERATORS,
+    OPERATORS,
+    ORDER_OPERATORS,
+    RELATIVE_OPERATORS,
+    TEXT_OPERATORS,
+)
+
+Schema = dict[str, Any]
+
+_SCALAR: Schema = {"type": ["string", "number", "boolean"]}
+_SCALARS: Schema = {"anyOf": [_SCALAR, {"type": "array", "items": _SCALAR, "minItems": 1}]}
+_NUMBERS: Schema = {"anyOf": [{"type": "number"}, {"type": "array", "items": {"type": "number"}, "minItems": 1}]}
+_PAIR: Schema = {"type": "array", "items": _SCALAR, "minItems": 2, "maxItems": 2}
+_NAME: Schema = {"type": ["string", "number", "boolean"]}
+_NAMES: Schema = {"anyOf": [_NAME, {"type": "array", "items": _NAME, "minItems": 1}]}
+_DURATION: Schema = {"type": "string", "pattern": r"^[0-9]+\s?[smhdw]$"}
+_DATE: Schema = {"type": "string", "pattern": r"^[0-9]{4}-[0-9]{2}-[0-9]{2}"}
+_FIELD: Schema = {"type": "object", "properties": {"field": _NAME}, "required": ["field"], "additionalProperties": False}
+_SHARE: Schema = {"type": "string", "pattern": r"^[0-9]+(\.[0-9]{1,6})?\s?%$"}
+_MISSING: Schema = {"enum": ["match", "fail"]}
+
+
+def language_schema() -> Schema:
+    """A schema whose root is one rule; `$defs` holds every part, for a config schema to take over."""
+    return {"$schema": "https://json-schema.org/draft/2020-12/schema", "$ref": "#/$defs/condition", "$defs": definitions()}
+
+
+def definitions() -> Schema:
+    """What goes under `$defs`: conditions, predicates, number tests."""
+    return {
+        "condition": _condition(),
+        "conditions": {"type": "array", "items": _ref("condition"), "minItems": 1},
+        "predicate": {"anyOf": [*_SCALARS["anyOf"], _operators()]},
+        "fields": {"type": "object", "additionalProperties": _ref("predicate"), "minProperties": 1},
+        "number_test": {"anyOf": [*_NUMBERS["anyOf"], _object({**_number_operators(), "missing": _MISSING}, at_least=1)]},
+        **{name: _measure(name) for name in MEASURES},
+    }
+
+
+def rule_properties() -> Schema:
+    """Key → schema of what a segment's own map takes as its rule; the config's schema merges it with its own keys."""
+    return {**{kind: schema for kind, (schema, _) in _kinds().items()}, **_event_keys()}
+
+
+def _ref(name: str) -> Schema:
+    return {"$ref": f"#/$defs/{name}"}
+
+
+def _object(properties: Schema, required: tuple[str, ...] = (), at_least: int = 0) -> Schema:
+    made: Schema = {"type": "object", "properties": properties, "additionalProperties": False}
+    return made | ({"required": list(required)} if required else {}) | ({"minProperties": at_least} if at_least else {})
+
+
+def _condition() -> Schema:
+    """Exactly one kind; a condition that has an `event` may have the keys that belong to it."""
+    forms = [_object({kind: schema, **beside}, (kind,)) for kind, (schema, beside) in _kinds().items()]
+    return {"oneOf": forms}
+
+
+def _kinds() -> dict[str, tuple[Schema, Schema]]:
+    """Kind → its own schema and the keys that may stand beside it."""
+    several = _ref("conditions")
+    tag_or_list = _object({"tag": _NAME, "list": _NAME, "audience": _NAME}, at_least=1)
+    membership = {"type": "object", "additionalProperties": tag_or_list, "minProperties": 1, "maxProperties": 1}
+    states = {"enum": ["granted", "withdrawn", "unknown"]}
+    return {
+        "all": (several, {}),
+        "any": (several, {}),
+        "none": (several, {}),
+        "not": (_ref("condition"), {}),
+        "contact": (_ref("fields"), {}),
+        "event": (_NAMES, _event_keys()),
+        "segment": (_NAME, {}),
+        "member_of": (membership, {}),
+        "consent": (_object({"channel": _NAME, "is": states, "connection": _NAME}, ("channel", "is")), {}),
+        "suppressed": ({"type": "boolean"}, {}),
+        "sample": (_object({"share": _SHARE, "salt": _NAME}, ("share",)), {}),
+    }
+
+
+def _event_keys() -> Schema:
+    return {
+        "where": _ref("fields"),
+        "human": {"type": "boolean"},
+        "count": _ref("number_test"),
+        **{name: _ref(name) for name in MEASURES},
+        "within": _DURATION,
+        "older_than": _DURATION,
+        "ago": {"type": "array", "items": _DURATION, "minItems": 2, "maxItems": 2},
+        "since": _DATE,
+        "until": _DATE,
+    }
+
+
+def _measure(name: str) -> Schema:
+    currency = {} if name == "distinct" else {"currency": _NAME}
+    return _object({"of": _NAME, **_number_operators(), "missing": _MISSING, **currency}, ("of",), at_least=2)
+
+
+def _number_operators() -> Schema:
+    """`in`, `not_in` and `between` take several numbers, the rest one."""
+    several: Schema = {"type": "array", "items": {"type": "number"}, "minItems": 1}
+    pair = several | {"minItems": 2, "maxItems": 2}
+    made = {name: _NUMBERS if name in ("in", "not_in") else {"type": "number"} for name in NUMBER_OPERATORS}
+    return {**made, "between": pair}
+
+
+def _operators() -> Schema:
+    one = {"anyOf": [_SCALAR, _FIELD]}
+    several = {"anyOf": [*_SCALARS["anyOf"], _FIELD]}
+    made: Schema = dict.fromkeys(("is", "is_not", *ORDER_OPERATORS, *DATE_OPERATORS), one)
+    made |= dict.fromkeys(("in", "not_in", *TEXT_OPERATORS), several)
+    made |= dict.fromkeys(RELATIVE_OPERATORS, _DURATION)
+    made |= {name: {"anyOf": [_ref("predicate"), _ref("fields")]} for name in EACH_OPERATORS}
+    made |= {"between": _PAIR, "matches": _SCALARS, "is_set": {"type": "boolean"}, "size": _ref("number_test")}
+    made |= {"missing": _MISSING, "ignore_case": {"type": "boolean"}}
+    return _object({name: made[name] for name in (*OPERATORS, *MODIFIERS)}, at_least=1)
