@@ -8,7 +8,7 @@ from typing import TypeVar
 
 from connectors.base import Json, Millis
 from connectors.http import Answer, Http
-from connectors.mailchimp.faults import unexpected
+from connectors.mailchimp.faults import stuck, unexpected
 
 T = TypeVar("T")
 PAGE = 1000                                         # rows; source: Mailchimp API docs, Methods and parameters page (`count`)
@@ -17,10 +17,12 @@ ANSWER_LAG = 2                                      # seconds; a change in the s
 
 @dataclass(frozen=True, slots=True)
 class Rows:
-    """One page of a listing. *total* counts the whole listing (-1: not told); *date* is the server's own time."""
+    """One page of a listing. *total* counts the whole listing (-1: not told); *full*: as many rows as asked for, so there may
+    be more; *date* is the server's own time."""
 
     rows: list[Json]
     total: int
+    full: bool
     date: Millis | None
 
 
@@ -28,18 +30,18 @@ class Listings:
     """Pages of any collection of one account."""
 
     def __init__(self, http: Http) -> None:
-        self.http = http
+        self.http, self._size = http, PAGE
 
     def page(self, path: str, key: str, name: str, params: Mapping[str, object], offset: int = 0) -> Rows:
         """Up to `PAGE` rows of *key* from *offset*; PlatformError EDGE when the answer has no such list."""
-        query = {**params, "count": PAGE, **({"offset": offset} if offset else {})}
+        query = {**params, "count": self._size, **({"offset": offset} if offset else {})}
         answer = self.http.read("GET", path, params=query, name=name)
         data = answer.data
         rows = data.get(key) if isinstance(data, dict) else None
-        if not isinstance(rows, list) or len(rows) > PAGE:
+        if not isinstance(rows, list) or len(rows) > self._size:
             raise unexpected(f"GET {name}")
         total = data.get("total_items")
-        return Rows(rows, total if isinstance(total, int) else -1, answer.date)
+        return Rows(rows, total if isinstance(total, int) else -1, len(rows) == self._size, answer.date)
 
     def everything(self, path: str, key: str, params: Mapping[str, object]) -> tuple[list[Json], int]:
         """All rows of a small collection (some may repeat), and the signpost of its first answer."""
@@ -85,12 +87,14 @@ class Spot:
 
         The end is a page that is not full (`total_items` may count too few: observed, estuary/connectors live probes). A
         listing that shrank meanwhile moved rows up past us: it is walked again from its start; rows repeat. PlatformError EDGE
-        when it ends before its own count.
+        when it ends before its own count, INVALID when it goes on after it, as one does that ignores the offset.
         """
         if 0 <= page.total < self.total:
             return Spot(0, page.total)
         offset = self.offset + len(page.rows)
-        if len(page.rows) == PAGE:
+        if page.full and 0 <= page.total <= self.offset:
+            raise stuck(call)
+        if page.full:
             return Spot(offset, page.total)
         if offset < page.total:
             raise unexpected(call, "fewer rows than counted")

@@ -108,6 +108,7 @@ class MailchimpConnector:
             budget=Budget(CAPABILITIES.limits, connection.share, clock), policy=connection.retry,
         )
         self._listings = Listings(self._http)
+        self._resolved: dict[str, str] = {}         # what the config calls an audience → its id, which outlives a new name
 
     @cached_property
     def _control(self) -> Control:
@@ -165,7 +166,10 @@ class MailchimpConnector:
 
     def _chosen(self) -> frozenset[str]:
         """Ids of the audiences that the config names; none of them: all are meant."""
-        return frozenset(self.audience(ref) for ref in self._connection.audiences.values())
+        for ref in self._connection.audiences.values():
+            if ref not in self._resolved:
+                self._resolved[ref] = self.audience(ref)
+        return frozenset(self._resolved.values())
 
     def _audiences(self, known: Mapping[str, int]) -> list[str]:
         """Audiences to pull. One that was pulled before and is not listed any more is left out only when it is really gone."""

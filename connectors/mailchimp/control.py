@@ -21,7 +21,7 @@ from mailchimp_marketing.api_client import ApiClientError
 from connectors.base import Account, Clock, FaultKind, Json, PlatformError, RemoteTarget
 from connectors.http import Answer, Fault, Http, parse_retry_after
 from connectors.mailchimp.api import PAGE
-from connectors.mailchimp.faults import classify, unexpected
+from connectors.mailchimp.faults import classify, stuck, unexpected
 
 TIMEOUT = 130.0                                     # seconds; Mailchimp ends a request after 120 (API docs, Timeouts)
 CAP = 64 * 1024 * 1024                              # bytes of one answer
@@ -162,20 +162,30 @@ class Control:
         return RemoteTarget("tag", same[0], alike[same[0]], list_id) if same else None
 
     def create_tag(self, name: str, list_id: str) -> RemoteTarget:
-        """A new tag with nobody on it."""
+        """A new tag with nobody on it; the one that somebody made in this very moment, when the platform refuses a second."""
         wish = {"name": name, "static_segment": []}
-        made = self._called("POST", SEGMENTS, lambda: self._sdk.lists.create_segment(list_id, wish), repeatable=False)
+        try:
+            made = self._called("POST", SEGMENTS, lambda: self._sdk.lists.create_segment(list_id, wish), repeatable=False)
+        except PlatformError as error:
+            found = self.tag(name, list_id) if error.kind is FaultKind.INVALID else None
+            if found is None:
+                raise
+            return found
         if not made.get("id"):
             raise unexpected(f"POST {SEGMENTS}")
         return RemoteTarget("tag", str(made["id"]), str(made.get("name") or name), list_id)
 
     def _pages(self, path: str, key: str, ask: Callable[[int], Json]) -> Iterator[Json]:
+        seen: set[str] = set()
         offset = 0
         while True:
             data = self._called("GET", path, lambda: ask(offset))  # noqa: B023 - called at once
             rows = data.get(key)
             if not isinstance(rows, list) or not all(isinstance(row, dict) and row.get("id") for row in rows):
                 raise unexpected(f"GET {path}")
+            if rows and {str(row["id"]) for row in rows} <= seen:
+                raise stuck(f"GET {path}")
+            seen.update(str(row["id"]) for row in rows)
             yield from rows
             offset += len(rows)
             if len(rows) < PAGE:

@@ -13,7 +13,7 @@ from dataclasses import dataclass, field, replace
 from itertools import pairwise
 
 from connectors.base import Cursor, Millis, Page, Profile
-from connectors.mailchimp.api import PAGE, Listings, Rows, Spot, read
+from connectors.mailchimp.api import Listings, Rows, Spot, read
 from connectors.mailchimp.cursors import dumped, loaded
 from connectors.mailchimp.faults import stuck, unexpected
 from connectors.mailchimp.profiles import UNUSED, profiles
@@ -133,7 +133,7 @@ def _onward(key: Key, page: Rows, found: list[Profile]) -> Key | None:
     if key.spot:
         spot = key.spot.after(page, CALL)
         return Key(key.after, spot) if spot else Key(key.after + 1)
-    if len(page.rows) < PAGE:
+    if not page.full:
         if len(page.rows) < page.total:
             raise unexpected(CALL, "fewer rows than counted")
         return None

@@ -26,7 +26,7 @@ from connectors.base import (
     Verdict,
 )
 from connectors.http import Http
-from connectors.mailchimp.api import PAGE, Listings, read
+from connectors.mailchimp.api import Listings, read
 from connectors.mailchimp.profiles import contact_of, profile_id
 
 MEMBERS = "/lists/{list_id}/segments/{segment_id}/members"
@@ -56,7 +56,7 @@ def members(api: Listings, target: RemoteTarget) -> Iterator[MemberPage]:
         if moved and restarts < RESTARTS:
             anchor, offset, restarts = "", 0, restarts + 1
             continue
-        last = moved or len(ids) < PAGE
+        last = moved or not page.full
         yield MemberPage(fresh, last=last, complete=last and not moved and offset + len(ids) >= page.total)
         if last:
             return

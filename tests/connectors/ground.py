@@ -113,6 +113,7 @@ class Ground:
     few: ClassVar[int] = 40                              # rows that an incremental pull after one change may read
     merges: ClassVar[bool] = True                        # the platform merges profiles
     archives: ClassVar[bool] = True                      # the platform keeps archived people
+    names_wait: ClassVar[bool] = True                    # its 429 says how long to wait
     unknown: ClassVar[str] = "00000000000000000000000000"   # the id of nobody
     shapes: ClassVar[tuple[bytes, ...]] = (b"{}", b"[]", b"null", b'{"status":"ok"}')   # JSON that is no answer to a read
 
