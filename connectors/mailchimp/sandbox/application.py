@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from connectors.mailchimp.sandbox.commerce import Commerce
+from connectors.mailchimp.sandbox.deeds import Deeds
 from connectors.mailchimp.sandbox.lists import Lists
 from connectors.mailchimp.sandbox.loading import Loading
 from connectors.mailchimp.sandbox.members import Members
 from connectors.mailchimp.sandbox.reports import Reports
 from connectors.mailchimp.sandbox.tags import Tags
+from connectors.mailchimp.sandbox.truth import Truth
 
 
-class MailchimpSandbox(Lists, Members, Tags, Reports, Commerce, Loading):
+class MailchimpSandbox(Lists, Members, Tags, Reports, Truth, Deeds, Loading):
     """All handlers together; each base holds those of one subject."""

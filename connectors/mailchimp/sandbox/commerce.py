@@ -129,7 +129,7 @@ class Commerce(Records):
 
     def _sales(self, sales: Columns, request: Request) -> Rows:
         """Rows of a listing, oldest entry first."""
-        found = np.arange(len(sales))
+        found: Rows = np.arange(len(sales))
         found = found[self.people.rows["status"][sales["member"]] != GONE]
         if request.one("customer_id"):
             row = self._find_customer(request.one("customer_id"))
@@ -156,10 +156,10 @@ class Commerce(Records):
     def one_order(self, request: Request) -> Response:
         self._store(request)
         wanted = request.params["order"]
-        rows = np.flatnonzero(self.shop.orders["number"] == int(wanted)) if wanted.isdigit() else []
+        rows = np.flatnonzero(self.shop.orders["number"] == (int(wanted) if wanted.isdigit() else -1))
         if not len(rows):
             raise errors.missing()
-        return self.told(request, self.order_records(np.asarray(rows))[0])
+        return self.told(request, self.order_records(rows)[0])
 
     def order_records(self, rows: Rows) -> list[dict[str, Any]]:
         orders = self.shop.orders

@@ -72,6 +72,10 @@ def invalid(detail: str) -> Refusal:
     return Refusal(problem(400, "Invalid Resource", detail))
 
 
+def bad_request(detail: str) -> Refusal:
+    return Refusal(problem(400, "Bad Request", detail))
+
+
 def invalid_fields(**fields: str) -> Refusal:
     """400 "Invalid Resource" naming the fields (a double underscore stands for a dot)."""
     status, title, detail = GLOSSARY["InvalidResource"]

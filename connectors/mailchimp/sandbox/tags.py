@@ -64,7 +64,8 @@ class Tags(Records):
             raise errors.invalid_fields(tags="This value should not be blank.")
         found = []
         for n, one in enumerate(sent["tags"]):
-            if not isinstance(one, dict) or not isinstance(one.get("name"), str) or one.get("status") not in ("active", "inactive"):
+            whole = isinstance(one, dict) and isinstance(one.get("name"), str) and one.get("status") in ("active", "inactive")
+            if not whole:
                 raise errors.invalid_fields(**{f"tags__item:{n}": "Schema describes object with name and status"})
             self._check_name(one["name"])
             found.append((one["name"], one["status"] == "active"))
@@ -109,7 +110,7 @@ class Tags(Records):
         if "options" in sent or "static_segment" not in sent:
             raise errors.invalid("This sandbox keeps static segments only; send static_segment.")
         if self.segments.named(number, sent["name"]):
-            raise errors.Refusal(errors.problem(400, "Bad Request", "Sorry, that tag already exists."))
+            raise errors.bad_request("Sorry, that tag already exists.")
         made = self.segments.create(number, sent["name"], self.clock.now())
         rows, _ = self._rows_of(sent["static_segment"], number)
         self._change(made, rows, True)
@@ -129,7 +130,7 @@ class Tags(Records):
         self._check_name(sent["name"])
         other = self.segments.named(number, sent["name"])
         if other is not None and other is not found:
-            raise errors.Refusal(errors.problem(400, "Bad Request", "Sorry, that tag already exists."))
+            raise errors.bad_request("Sorry, that tag already exists.")
         found.name = sent["name"].strip()
         if "static_segment" in sent:
             rows, _ = self._rows_of(sent["static_segment"], number)
@@ -164,8 +165,10 @@ class Tags(Records):
         strangers = unknown + unknown_too
         refused = [{"email_addresses": strangers, "error": NOT_THERE}] if strangers else []
         return self.told(request, {
-            "members_added": self.members(added, leave=LEFT_OUT[2:]), "members_removed": self.members(removed, leave=LEFT_OUT[2:]),
-            "errors": refused, "total_added": len(added), "total_removed": len(removed), "error_count": len(refused), "_links": [],
+            "members_added": self.members(added, Shape.of(request), "members_added", leave=LEFT_OUT[2:]),
+            "members_removed": self.members(removed, Shape.of(request), "members_removed", leave=LEFT_OUT[2:]),
+            "errors": refused, "total_added": len(added), "total_removed": len(removed), "error_count": len(refused),
+            "_links": [],
         })
 
     def _rows_of(self, addresses: Iterable[object], number: int) -> tuple[list[int], list[str]]:
@@ -194,7 +197,8 @@ class Tags(Records):
         (observed: estuary/connectors: three rows, total_items 2). Archived members never show."""
         found = self.segment_of(request)
         everybody = found.listed(self.clock.now())
-        page = self.members(self._shown(everybody, request)[asking.paging(request)], Shape.of(request), listing=True, leave=LEFT_OUT)
+        shown = self._shown(everybody, request)[asking.paging(request)]
+        page = self.members(shown, Shape.of(request), listing=True, leave=LEFT_OUT)
         return self.told(request, {"members": page, "total_items": len(self._shown(everybody)), "_links": []})
 
     def _shown(self, rows: Rows, request: Request | None = None) -> Rows:
