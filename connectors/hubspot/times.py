@@ -1,0 +1,23 @@
+"""HubSpot's instants: ISO 8601 UTC with or without milliseconds in the dated APIs, epoch milliseconds in v1 and in filters."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+
+from connectors.base import Json, Millis, millis
+
+
+def at(value: Json) -> Millis | None:
+    """Milliseconds of an instant as HubSpot writes it: ISO text (a bare date is midnight UTC), epoch milliseconds as number or
+    digits; None for the rest. Source: HubSpot CRM API guides, properties: date and datetime values."""
+    if isinstance(value, int) and not isinstance(value, bool):
+        return value
+    if not isinstance(value, str) or not value:
+        return None
+    if value.isascii() and value.isdigit() and len(value) > 8:
+        return int(value)
+    try:
+        found = datetime.fromisoformat(value)
+    except ValueError:
+        return None
+    return millis(found if found.tzinfo else found.replace(tzinfo=UTC))
