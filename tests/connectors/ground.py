@@ -11,6 +11,7 @@ import pytest
 
 from connectors.base import (
     DAY,
+    MINUTE,
     Connection,
     Connector,
     ConsentState,
@@ -121,7 +122,7 @@ class Ground:
 
     @pytest.fixture
     def clock(self) -> VirtualClock:
-        return VirtualClock(NOW)
+        return VirtualClock(NOW + MINUTE)            # no fact is so new that a signpost hides it
 
     @pytest.fixture
     def sandbox(self, clock: VirtualClock) -> Iterator[Sandbox]:

@@ -1,0 +1,124 @@
+"""Who is on a list: everybody, or some people by name."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from urllib.parse import quote
+
+from connectors.base import FaultKind, Json, MemberPage, PlatformError, ProfileId, RemoteTarget
+from connectors.klaviyo.calls import Calls, Read, text_filter
+
+LOOK = 100                                          # ids asked for at once: as many as fit on a page
+LENGTH = 6000                                       # characters of a filter as it is sent; longer URLs are refused here and there
+
+
+def listing(calls: Calls, target: RemoteTarget) -> Iterator[MemberPage]:
+    """Everybody on the list, by the time they joined, so that nobody is missed while others leave. Complete when Klaviyo says
+    that there is no next page; a listing of nobody only when Klaviyo also counts nobody.
+
+    Source: Klaviyo API reference, revision 2026-07-15, Get Profiles for List: `sort=joined_group_at`, at most 100 a page.
+    """
+    params = {"page[size]": "100", "sort": "joined_group_at"}
+    read = Read(
+        f"/api/lists/{quote(target.id, safe='')}/relationships/profiles", "list member ids", params,
+        "/api/lists/{id}/relationships/profiles",
+    )
+    found = 0
+    for page in calls.pages(read):
+        members = [_id(record, read) for record in page.records]
+        found += len(members)
+        if page.cursor:
+            yield MemberPage(members)
+        else:
+            yield MemberPage(members, last=True, complete=found > 0 or _count(calls, target) == 0)
+
+
+def look(calls: Calls, target: RemoteTarget, profiles: Sequence[ProfileId]) -> dict[ProfileId, bool]:
+    """Which of *profiles* are on the list; those that Klaviyo no longer has are left out.
+
+    A list's profiles can be asked for by address, not by id. So the addresses are read by id first, as Klaviyo spells them
+    now, and the answer is matched by id again. Whoever has no address, or one that cannot be quoted, is asked for singly.
+    Source: Klaviyo API reference, revision 2026-07-15: Get Profiles (`id`: any), Get Profiles for List (`email`: any).
+    """
+    found: dict[ProfileId, bool] = {}
+    for ids in _chunks(list(dict.fromkeys(profiles))):
+        addresses = _addresses(calls, ids)
+        plain = [email for email in addresses.values() if _plain(email)]
+        there = {member for some in _chunks(plain) for member in _members_among(calls, target, some)}
+        for profile, email in addresses.items():
+            found[profile] = profile in there if _plain(email) else _lists_hold(calls, target, profile)
+    return found
+
+
+def _addresses(calls: Calls, ids: Sequence[str]) -> dict[ProfileId, str]:
+    """Address ("" for none) of each profile that exists."""
+    params = {"filter": str(text_filter("any", "id", ids)), "fields[profile]": "email", "page[size]": str(LOOK)}
+    read = Read("/api/profiles", "profiles", params)
+    return {
+        _id(record, read): str((record.get("attributes") or {}).get("email") or "")
+        for page in calls.pages(read) for record in page.records
+    }
+
+
+def _members_among(calls: Calls, target: RemoteTarget, addresses: Sequence[str]) -> set[ProfileId]:
+    params = {"filter": str(text_filter("any", "email", addresses)), "fields[profile]": "email", "page[size]": str(LOOK)}
+    read = Read(f"/api/lists/{quote(target.id, safe='')}/profiles", "list members", params, "/api/lists/{id}/profiles")
+    return {_id(record, read) for page in calls.pages(read) for record in page.records}
+
+
+def _lists_hold(calls: Calls, target: RemoteTarget, profile: ProfileId) -> bool:
+    """Whether *profile*'s own lists name the target: exact, and dear (60 calls a minute)."""
+    path = f"/api/profiles/{quote(profile, safe='')}/relationships/lists"
+    read = Read(path, "profile lists", {}, "/api/profiles/{id}/relationships/lists")
+    return any(_id(record, read) == target.id for page in calls.pages(read) for record in page.records)
+
+
+def exists(calls: Calls, target: RemoteTarget) -> bool:
+    """Whether the list is still there."""
+    try:
+        calls.http.read(
+            "GET", f"/api/lists/{quote(target.id, safe='')}", params={"fields[list]": "name"}, lanes=("list",),
+            name="/api/lists/{id}",
+        )
+    except PlatformError as error:
+        if error.kind is FaultKind.GONE:
+            return False
+        raise
+    return True
+
+
+def _count(calls: Calls, target: RemoteTarget) -> int | None:
+    """How many Klaviyo counts; None when it does not say. One call a second. Source: Klaviyo API reference, revision
+    2026-07-15, Get List: `additional-fields[list]=profile_count`."""
+    answer = calls.http.read(
+        "GET", f"/api/lists/{quote(target.id, safe='')}", params={"additional-fields[list]": "profile_count"},
+        lanes=("list count",), name="/api/lists/{id}",
+    )
+    record = answer.data["data"]
+    count = (record.get("attributes") or {}).get("profile_count") if isinstance(record, dict) else None
+    return count if isinstance(count, int) else None
+
+
+def _id(record: Json, read: Read) -> ProfileId:
+    if not isinstance(record, dict) or not record.get("id"):
+        raise PlatformError("klaviyo", f"GET {read.name}", FaultKind.EDGE, code="unexpected record")
+    return ProfileId(str(record["id"]))
+
+
+def _plain(email: str) -> bool:
+    return bool(email) and '"' not in email and "\\" not in email
+
+
+def _chunks(texts: Sequence[str]) -> Iterator[list[str]]:
+    """Runs of at most `LOOK` texts whose filter stays within `LENGTH`."""
+    chunk: list[str] = []
+    length = 0
+    for text in texts:
+        size = len(quote(text, safe="")) + len("%22%22%2C")
+        if chunk and (len(chunk) == LOOK or length + size > LENGTH):
+            yield chunk
+            chunk, length = [], 0
+        chunk.append(text)
+        length += size
+    if chunk:
+        yield chunk
