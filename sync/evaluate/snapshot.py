@@ -110,10 +110,12 @@ class ArrowSnapshot:
     @cached_property
     def _slices(self) -> dict[str, tuple[int, int]]:
         """Type → offset and length of its rows."""
+        if not len(self.event_table):
+            return {}
         column = self.event_table.column("type")
         encoded = (column if pa.types.is_dictionary(column.type) else column.dictionary_encode()).unify_dictionaries()
-        codes = np.concatenate([chunk.indices.to_numpy() for chunk in encoded.chunks] or [np.empty(0, np.int32)])
-        starts = np.flatnonzero(np.diff(codes, prepend=-1)) if len(codes) else np.empty(0, np.int64)
+        codes = np.concatenate([chunk.indices.to_numpy() for chunk in encoded.chunks])
+        starts = np.flatnonzero(np.append(True, codes[1:] != codes[:-1]))
         ends = np.append(starts[1:], len(codes))
-        names = encoded.chunk(0).dictionary.to_pylist() if encoded.num_chunks else []
+        names = encoded.chunk(0).dictionary.to_pylist()
         return {names[codes[start]]: (int(start), int(end - start)) for start, end in zip(starts, ends, strict=True)}

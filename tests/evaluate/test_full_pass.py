@@ -1,0 +1,155 @@
+"""The full pass answers as the oracle does: on random worlds, for every kind of condition, on every edge."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from decimal import Decimal
+from random import Random
+
+import numpy as np
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from sync.evaluate.columns import Columns
+from sync.evaluate.events import EventArrays
+from sync.evaluate.full_pass import Failed, full_pass
+from sync.language.nodes import Happened, Node
+from sync.language.person import Person
+from sync.language.values import RuleFailure
+from tests.evaluate import worlds
+from tests.evaluate.support import snapshot_of
+from tests.language.support import NOW
+
+QUIET = (HealthCheck.too_slow, HealthCheck.data_too_large, HealthCheck.large_base_example)
+
+
+def oracle(rules: Mapping[str, Node], people: Sequence[Person], dead: Sequence[int]) -> dict[str, list[bool] | None]:
+    """Members by the slow evaluator; None for a segment that cannot be answered of somebody."""
+    answers: dict[str, list[bool] | None] = {}
+    for name, node in rules.items():
+        try:
+            asked = [who not in dead and node.matches(person, NOW) for who, person in enumerate(people)]
+            answers[name] = asked
+        except RuleFailure:
+            answers[name] = None
+    return answers
+
+
+def agree(rules: Mapping[str, Node], people: Sequence[Person], dead: Sequence[int] = ()) -> None:
+    people = [replace(person, rules=rules) for person in people]
+    result = full_pass(snapshot_of(people, list(rules.values()), dead), rules, NOW)
+    fast = {name: None if name in result.failures else result.members[name].tolist() for name in rules}
+    assert fast == oracle(rules, people, dead)
+
+
+def check_world(rng: Random) -> None:
+    people = [worlds.person(rng, number) for number in range(rng.choice([1, 2, 4, 8]))]
+    rules = {
+        "first": worlds.node_of(worlds.tree(rng)),
+        "second": worlds.node_of(worlds.tree(rng, 2, ("first",))),
+        "third": worlds.node_of(worlds.tree(rng, 1, ("first", "second"))),
+    }
+    agree(rules, people, dead=[number for number in range(len(people)) if rng.random() < 0.1])
+
+
+@settings(max_examples=150, deadline=None, derandomize=True, database=None, suppress_health_check=QUIET)
+@given(rng=st.randoms(use_true_random=False))
+def test_full_pass_agrees_with_the_oracle(rng: Random) -> None:
+    check_world(rng)
+
+
+@pytest.mark.campaign
+@settings(max_examples=20_000, deadline=None, suppress_health_check=QUIET)
+@given(rng=st.randoms(use_true_random=False))
+def test_full_pass_agrees_with_the_oracle_on_many_worlds(rng: Random) -> None:
+    check_world(rng)
+
+
+def test_full_pass_agrees_on_larger_worlds_of_many_segments() -> None:
+    rng = Random(2026)
+    for _ in range(6):
+        people = [worlds.person(rng, number) for number in range(60)]
+        rules = {f"segment {number}": worlds.node_of(worlds.tree(rng)) for number in range(40)}
+        agree(rules, people)
+
+
+def test_every_kind_of_condition_is_true_for_some_and_false_for_others() -> None:
+    rng = Random(7)
+    rules = {"first": worlds.node_of({"any": [{"contact": {"country": "DE"}}, {"event": "email_opened"}]})}
+    people = [worlds.person(rng, number) for number in range(120)]
+    shares = {}
+    for kind, make in worlds.KINDS.items():
+        nodes = {**rules, **{f"{kind} {number}": worlds.node_of(make(rng)) for number in range(12)}}
+        answers = oracle(nodes, [replace(each, rules=rules) for each in people], ())
+        answered = [held for name, held in answers.items() if held is not None and name != "first"]
+        assert len(answered) >= 4, f"too many rules of the kind '{kind}' cannot be answered"
+        shares[kind] = float(np.mean(answered))
+        agree(nodes, people)
+    print()
+    print("\n".join(f"{kind:<26} true for {share:4.0%}" for kind, share in shares.items()))
+    assert {kind: share for kind, share in shares.items() if not 0.1 <= share <= 0.9} == {}
+
+
+def test_a_failing_segment_fails_those_that_ask_it_and_is_never_empty() -> None:
+    paid = [worlds.Event("order_placed", NOW, {"value": 5, "currency": code}) for code in ("EUR", "USD")]
+    rules = {
+        "first": worlds.node_of({"event": "order_placed", "sum": {"of": "value", "at_least": 1}}),
+        "second": worlds.node_of({"not": {"segment": "first"}}),
+        "third": worlds.node_of({"event": "order_placed"}),
+    }
+    result = full_pass(snapshot_of([Person(events=tuple(paid)), Person()], list(rules.values())), rules, NOW)
+    assert result.failures == {
+        "first": "sum of 'value' mixes EUR, USD; say which with `currency:`",
+        "second": "segment 'first', which it asks, fails",
+    }
+    assert {name: mask.tolist() for name, mask in result.members.items()} == {"third": [True, False]}
+
+
+def test_segments_that_ask_each_other_in_a_ring_fail_with_the_ring() -> None:
+    rules = {"first": worlds.node_of({"segment": "second"}), "second": worlds.node_of({"segment": "first"})}
+    result = full_pass(snapshot_of([Person()], list(rules.values())), rules, NOW)
+    ring = "segments ask each other in a ring: first → second → first"
+    assert result.failures == {"first": ring, "second": ring}
+
+
+def test_sums_stay_exact_where_floats_would_round() -> None:
+    most = 2**63 - 1
+    people = [
+        Person(events=tuple(worlds.Event("order_placed", NOW - place, {"value": Decimal(number).scaleb(-6)})
+                            for place, number in enumerate(numbers)))
+        for numbers in ([most - 1, 1], [most - 1], [most, 5, -5], [2**53, 1], [2**53], [-most, -1], [100_000, 200_000])
+    ]
+    for limit in (most, most - 1, 2**53 + 1, 2**53, -most - 1):
+        text = str(Decimal(limit).scaleb(-6))
+        agree({"first": worlds.node_of({"event": "order_placed", "sum": {"of": "value", "at_least": text}})}, people)
+        agree({"first": worlds.node_of({"event": "order_placed", "average": {"of": "value", "is": text}})}, people)
+
+
+@pytest.mark.parametrize("numbers", [[2**63 - 1, 1], [-(2**63), -1], [2**63]])
+def test_a_sum_beyond_int64_fails_its_segment(numbers: list[int]) -> None:
+    events = tuple(worlds.Event("order_placed", NOW - place, {"value": Decimal(number).scaleb(-6)})
+                   for place, number in enumerate(numbers))
+    rules = {"first": worlds.node_of({"event": "order_placed", "sum": {"of": "value", "at_least": 1}})}
+    result = full_pass(snapshot_of([Person(events=events)], list(rules.values())), rules, NOW)
+    assert result.failures == {"first": "a number in 'value' is beyond ±9223372036854.775807"}
+    with pytest.raises(RuleFailure, match="beyond"):
+        rules["first"].matches(Person(events=events), NOW)
+
+
+def test_the_condition_that_most_of_some_contacts_fail_is_named_with_its_count() -> None:
+    rules = {"first": worlds.node_of({"all": [{"contact": {"country": "DE"}}, {"event": "order_placed", "within": "30d"}]})}
+    people = [Person({"country": "DE"}), Person({"country": "DE"}), Person({"country": "AT"})]
+    result = full_pass(snapshot_of(people, list(rules.values())), rules, NOW)
+    failed = result.failed_condition("first", np.array([0, 1, 2]))
+    assert failed == Failed("order_placed, within 30d", 3, 3)
+    assert result.failed_condition("first", np.array([], np.int64)) is None
+
+
+def test_conditions_that_differ_only_in_their_threshold_share_one_array() -> None:
+    rules = {f"s{least}": worlds.node_of({"event": "order_placed", "count": {"at_least": least}}) for least in range(5)}
+    snapshot = snapshot_of([Person()], list(rules.values()))
+    arrays = EventArrays(snapshot, NOW, Columns())
+    arrays.scan(node for node in rules.values() if isinstance(node, Happened))
+    assert len(arrays._asked) == 1

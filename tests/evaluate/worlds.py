@@ -1,0 +1,279 @@
+"""Random people and random rules that meet each other: values near what rules ask, times on the edges of their windows.
+
+Everything draws from a `random.Random`, or from hypothesis's stand-in for one, which can shrink what it drew.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from decimal import Decimal
+from random import Random
+from typing import Any
+
+from sync.language.nodes import Node
+from sync.language.parser import parse_rule
+from sync.language.person import ConsentFact, Event, MembershipFact, Person
+from sync.language.reader import RuleScope
+from sync.language.values import instant_text
+from sync.located import Listing, Mapping, Place, Scalar, Value
+from tests.language.support import BERLIN, NOW
+
+Rule = Any
+SECOND, HOUR, DAY = 1000, 3_600_000, 86_400_000
+SPANS = {"90s": 90 * SECOND, "2h": 2 * HOUR, "1d": DAY, "1w": 7 * DAY, "30d": 30 * DAY}
+MOMENTS = (NOW - 14 * DAY, NOW - 3 * DAY, NOW - HOUR)                       # what `since` and `until` may name
+SEGMENTS = ("first", "second", "third")
+SCOPE = RuleScope(
+    "tested", BERLIN, SEGMENTS, ("mailchimp", "hubspot", "klaviyo"),
+    fields=("country", "plan", "points", "postcode", "day", "flag", "tags", "lines", "other", "known_since"),
+)
+
+
+class Quoted(str):
+    """A text that stands in quotes in the file."""
+
+
+# --- people --------------------------------------------------------------------------------------------------------------------
+
+
+def moment(rng: Random) -> int:
+    """A time on an edge, one millisecond beside it, or between edges."""
+    edge = rng.choice([NOW, *(NOW - span for span in SPANS.values()), *MOMENTS])
+    return edge + rng.choice([-1, 0, 0, 1, -HOUR, -5 * DAY, HOUR])
+
+
+def some(rng: Random, *values: Any) -> dict[str, Any]:
+    """One of *values* under "x", or nothing at all."""
+    return {"x": rng.choice(values)} if rng.random() < 0.85 else {}
+
+
+def value_of(rng: Random, *values: Any) -> Any:
+    return some(rng, *values).get("x")
+
+
+def fields(rng: Random) -> dict[str, Any]:
+    made = {
+        "country": value_of(rng, "DE", "DE", "AT", "de", "NO", "", "Österreich", "O\u0308sterreich"),
+        "plan": value_of(rng, "gold", "gold plus", "basic", ["gold", "basic"], []),
+        "points": value_of(rng, 5, 7, "7", Decimal("7.5"), "7.50", "12", 12, "abc", -3, True, [1, 20], 10**13),
+        "postcode": value_of(rng, "01234", "1234", 1234, "10115", 10115),
+        "day": value_of(rng, "2026-06-01", "2026-06-12", instant_text(moment(rng)), instant_text(moment(rng)), "2026-07-01",
+                        instant_text(NOW + rng.choice([1, DAY, 7 * DAY, 7 * DAY + 1])), "soon"),
+        "flag": value_of(rng, True, True, "true", False, "false", 1),
+        "tags": value_of(rng, [], ["a"], ["a", "b"], ["A", "vip"], "a", "vip", [1, "7"]),
+        "lines": value_of(rng, [{"sku": "x", "qty": 2}], [{"sku": "y", "qty": 1}, {"sku": "x", "qty": 1}], [], ["x"]),
+        "other": value_of(rng, "DE", "AT", 5, 7, "7", "", ["DE", "NO"]),
+        "klaviyo": {"properties": {"plan.name": value_of(rng, "gold", "basic")}},
+    }
+    return {name: value for name, value in made.items() if value is not None or rng.random() < 0.3}
+
+
+def event(rng: Random, money: str) -> Event:
+    """*money*: the currency this person pays in, if the event says one."""
+    properties = {
+        "value": value_of(rng, 10, 20, "20.50", Decimal("0.000001"), Decimal("99.99"), "none", -5, 3),
+        "currency": rng.choice([money, money, None]),
+        "category": value_of(rng, "winter boots", "winter coats", "Winter", "bags", ["bags", "winter hats"], ""),
+        "machine": rng.choice([True, False, None, None]),
+        "price": value_of(rng, 10, 30, "40", 40, 10**13) if rng.random() < 0.02 else value_of(rng, 10, 30, "40", 40),
+    }
+    kept = {name: value for name, value in properties.items() if value is not None}
+    name = rng.choice(["order_placed", "order_placed", "order_refunded", "email_opened", "page_viewed"])
+    return Event(name, moment(rng), kept, id=rng.choice(["", "", "", "e1"]))
+
+
+def person(rng: Random, number: int = 0) -> Person:
+    states = ["granted", "granted", "withdrawn", "withdrawn", "unknown", "unreadable"]
+    consents = [
+        ConsentFact(connection, rng.choice(["email", "email", "sms"]), rng.choice(states), rng.choice(["", "", "news"]),
+                    suppressed=rng.random() < 0.2)
+        for connection in ("mailchimp", "hubspot", "klaviyo") if rng.random() < 0.7
+    ]
+    memberships = [
+        MembershipFact(connection, kind, rng.choice(["VIP", "Café", "Cafe\u0301"]), rng.choice(["de", "at"]))
+        for connection, kind in (("mailchimp", "tag"), ("mailchimp", "tag"), ("klaviyo", "list")) if rng.random() < 0.6
+    ]
+    money = rng.choice(["EUR", "EUR", "USD"])
+    mixes = rng.random() < 0.01
+    events = [event(rng, "USD" if mixes and place == 1 else money) for place in range(rng.choice([0, 1, 2, 4, 6]))]
+    if events and rng.random() < 0.2:
+        events.append(events[0])
+    key = f"person{number}-{rng.randint(0, 99)}@example.com"
+    return Person(fields(rng), tuple(events), tuple(consents), tuple(memberships), moment(rng), key)
+
+
+# --- rules: each kind by its name ---------------------------------------------------------------------------------------------
+
+
+def window(rng: Random) -> Rule:
+    spans = list(SPANS)
+    near, far = sorted(rng.sample(range(len(spans)), 2))
+    since, until = sorted(rng.sample(range(len(MOMENTS)), 2))
+    return rng.choice([
+        {},
+        {"within": rng.choice(spans)},
+        {"ago": rng.choice([[spans[near], spans[far]], [spans[far], spans[near]]])},
+        {"older_than": rng.choice(spans)},
+        {"since": instant_text(rng.choice(MOMENTS))},
+        {"until": rng.choice([instant_text(rng.choice(MOMENTS)), "2026-06-12", "2026-06-15"])},
+        {"since": instant_text(MOMENTS[since]), "until": instant_text(MOMENTS[until])},
+    ])
+
+
+def names(rng: Random) -> Rule:
+    return rng.choice(["order_placed", "page_viewed", ["order_placed", "email_opened"], Quoted("order_*"), Quoted("*")])
+
+
+def where(rng: Random) -> Rule:
+    return rng.choice([{}, {}, {"where": rng.choice([
+        {"category": {"starts_with": "winter"}}, {"category": {"is_not": "bags"}},
+        {"price": {"at_least": rng.choice([10, 30, 40])}},
+        {"value": {"less_than": {"field": "price"}}}, {"price": {"is_set": True}, "category": {"contains": "w"}},
+    ])}])
+
+
+def number_test(rng: Random, *numbers: Any) -> dict[str, Any]:
+    low, high = sorted(rng.choices(numbers, k=2))
+    return rng.choice([
+        {"at_least": low}, {"more_than": low}, {"at_most": high}, {"less_than": high}, {"between": [low, high]},
+        {"is": low}, {"is_not": high}, {"in": [low, high]}, {"not_in": [low, high]},
+    ])
+
+
+def measured(kind: str, *numbers: Any) -> Callable[[Random], Rule]:
+    def make(rng: Random) -> Rule:
+        test = number_test(rng, *numbers)
+        missing = {} if kind in ("sum", "distinct") or rng.random() < 0.7 else {"missing": rng.choice(["match", "fail"])}
+        money = {"currency": "EUR"} if kind != "distinct" and rng.random() < 0.3 else {}
+        of = rng.choice(["category", "value"]) if kind == "distinct" else rng.choice(["value", "value", "price"])
+        return {"event": names(rng), kind: {"of": of, **test, **missing, **money}, **where(rng), **window(rng)}
+
+    return make
+
+
+def counted(rng: Random) -> Rule:
+    return {"event": names(rng), "count": number_test(rng, 0, 1, 2, 3), **where(rng), **window(rng)}
+
+
+def happened(**beside: Any) -> Callable[[Random], Rule]:
+    return lambda rng: {"event": names(rng), **where(rng), **{key: make(rng) for key, make in beside.items()}}
+
+
+def asked(field: str, *tests: Any) -> Callable[[Random], Rule]:
+    """A `contact:` condition on *field*; with `missing:` said now and then."""
+    def make(rng: Random) -> Rule:
+        test = rng.choice(tests)
+        if isinstance(test, dict) and "is_set" not in test and rng.random() < 0.3:
+            test = {**test, "missing": rng.choice(["match", "fail"])}
+        return {"contact": {field: test}}
+
+    return make
+
+
+def span(rng: Random) -> str:
+    return rng.choice(list(SPANS))
+
+
+def moment_text(rng: Random) -> str:
+    return instant_text(rng.choice(MOMENTS))
+
+
+LEAVES: dict[str, Callable[[Random], Rule]] = {
+    "contact: value": lambda rng: {"contact": rng.choice([{"country": "DE"}, {"points": 7}, {"flag": True}, {"postcode": 1234},
+                                                          {"postcode": "01234"}, {"day": "2026-06-12"}])},
+    "contact: list": asked("country", ["DE", "AT"], ["NO", "DE", Quoted("de")]),
+    "contact: several fields": lambda rng: {"contact": {"country": {"is_set": True}, "plan": {"is_not": "basic"}}},
+    "contact: escaped dot": asked(r"klaviyo.properties.plan\.name", "gold", {"is_not": "gold"}),
+    "is": asked("points", {"is": 7}, {"is": Quoted("7")}, {"is": 12}, {"is": 7.5}),
+    "is_not": asked("country", {"is_not": "DE"}, {"is_not": "AT"}, {"is_not": "DE", "ignore_case": True}),
+    "in": asked("plan", {"in": ["gold", "basic"]}, {"in": ["GOLD", "BASIC"], "ignore_case": True}),
+    "not_in": asked("plan", {"not_in": ["gold", "free"]}, {"not_in": ["basic"]}),
+    "at_least": asked("points", {"at_least": 7}, {"at_least": 7.5}, {"at_least": 5}),
+    "more_than": asked("points", {"more_than": 5}, {"more_than": 7}),
+    "at_most": asked("points", {"at_most": 7}, {"at_most": 12}),
+    "less_than": asked("points", {"less_than": 7.5}, {"less_than": 12}),
+    "between": asked("points", {"between": [5, 7]}, {"between": [7, 12]}),
+    "contains": asked("plan", {"contains": "gold"}, {"contains": "basic"}, {"contains": "GOLD", "ignore_case": True}),
+    "not_contains": asked("plan", {"not_contains": "gold"}, {"not_contains": ["plus", "basic"]}),
+    "starts_with": asked("plan", {"starts_with": "gold"}, {"starts_with": ["b", "x"]}),
+    "ends_with": asked("plan", {"ends_with": "basic"}, {"ends_with": "d"}),
+    "matches": asked("postcode", {"matches": "^0?12"}, {"matches": "4$"}, {"matches": "^1"}),
+    "is_set": asked("country", {"is_set": False}, {"is_set": True, "is_not": "DE"}),
+    "before": lambda rng: {"contact": {"day": {"before": rng.choice(["2026-06-12", moment_text(rng)])}}},
+    "after": lambda rng: {"contact": {"day": {"after": rng.choice(["2026-06-01", "2026-06-12", moment_text(rng)])}}},
+    "within_last": lambda rng: {"contact": {rng.choice(["day", "known_since"]): {"within_last": span(rng)}}},
+    "within_next": lambda rng: {"contact": {"day": {"within_next": rng.choice(["1d", "1w", "30d"])}}},
+    "older_than": lambda rng: {"contact": {rng.choice(["day", "known_since"]): {"older_than": span(rng)}}},
+    "any": asked("tags", {"any": "a"}, {"any": {"starts_with": "v"}}, {"any": ["a", "vip"]}),
+    "all": asked("tags", {"all": ["a", "b"]}, {"all": {"size": 1, "is_not": "b"}}),
+    "none": asked("tags", {"none": "a"}, {"none": {"is": "A", "ignore_case": True}}),
+    "any: fields": asked("lines", {"any": {"sku": "x"}}, {"any": {"sku": "x", "qty": {"at_least": 2}}}),
+    "size": asked("tags", {"size": 1}, {"size": {"at_least": 2}}, {"size": {"less_than": 2}}),
+    "another field": asked("country", {"is": {"field": "other"}}, {"is_not": {"field": "other"}}, {"in": {"field": "other"}}),
+    "event": happened(),
+    "event: human": happened(human=lambda rng: rng.choice([True, True, False])),
+    "event: within": lambda rng: {"event": names(rng), "within": span(rng)},
+    "event: ago": lambda rng: {"event": Quoted("*"), "ago": rng.choice([["2h", "30d"], ["30d", "1d"], ["1w", "90s"]])},
+    "event: older_than": lambda rng: {"event": names(rng), "older_than": span(rng)},
+    "event: since": lambda rng: {"event": names(rng), "since": moment_text(rng)},
+    "event: until": lambda rng: {"event": names(rng), "until": rng.choice([moment_text(rng), "2026-06-11", "2026-06-14"])},
+    "event: count": counted,
+    "event: sum": measured("sum", 0, 10, 20.5, 30),
+    "event: average": measured("average", 5.000001, 10, 20, 20.5),
+    "event: min": measured("min", -5, 3, 10, 20),
+    "event: max": measured("max", 10, 20, 20.5, 99.99),
+    "event: distinct": measured("distinct", 0, 1, 2),
+    "member_of": lambda rng: {"member_of": rng.choice([{"mailchimp": {"tag": "VIP"}}, {"klaviyo": {"list": "Café"}},
+                                                       {"mailchimp": {"tag": "Cafe\u0301", "audience": "de"}}])},
+    "consent: granted": lambda rng: {"consent": {"channel": "email", "is": "granted"}},
+    "consent: withdrawn": lambda rng: {"consent": {"channel": rng.choice(["email", "sms"]), "is": "withdrawn"}},
+    "consent: unknown": lambda rng: {"consent": {"channel": "email", "is": "unknown"}},
+    "consent: connection": lambda rng: {"consent": {"channel": "email", "is": rng.choice(["granted", "unknown"]),
+                                                    "connection": rng.choice(["mailchimp", "hubspot"])}},
+    "suppressed": lambda rng: {"suppressed": rng.choice([True, False])},
+    "sample": lambda rng: {"sample": {"share": rng.choice(["20%", "50%", "80%"]), "salt": rng.choice("abc")}},
+}
+
+
+def leaf(rng: Random) -> Rule:
+    return LEAVES[rng.choice(list(LEAVES))](rng)
+
+
+def tree(rng: Random, depth: int = 2, segments: tuple[str, ...] = ()) -> Rule:
+    """A rule of up to *depth* levels that may ask *segments*."""
+    if depth == 0 or rng.random() < 0.3:
+        return {"segment": rng.choice(segments)} if segments and rng.random() < 0.3 else leaf(rng)
+    word = rng.choice(["all", "any", "none", "not"])
+    if word == "not":
+        return {"not": tree(rng, depth - 1, segments)}
+    return {word: [tree(rng, depth - 1, segments) for _ in range(rng.choice([1, 2, 3]))]}
+
+
+KINDS: dict[str, Callable[[Random], Rule]] = {
+    **LEAVES,
+    "all of": lambda rng: {"all": [rng.choice([LEAVES["is_not"], LEAVES["at_least"], LEAVES["event"]])(rng) for _ in range(2)]},
+    "any of": lambda rng: {"any": [leaf(rng), leaf(rng)]},
+    "none of": lambda rng: {"none": [leaf(rng), leaf(rng)]},
+    "not": lambda rng: {"not": leaf(rng)},
+    "segment": lambda rng: {"segment": "first"},
+}
+
+
+# --- from Python values to rules ------------------------------------------------------------------------------------------------
+
+
+def located(value: Any) -> Value:
+    """*value* as if it stood in a file: texts plain unless `Quoted`."""
+    place = Place("rule.yaml", 1, 1)
+    if isinstance(value, dict):
+        return Mapping(tuple((Scalar(key, True, place), located(held)) for key, held in value.items()), place)
+    if isinstance(value, list):
+        return Listing(tuple(map(located, value)), place)
+    text = str(value).lower() if isinstance(value, bool) else str(value)
+    return Scalar(text, not isinstance(value, Quoted), place)
+
+
+def node_of(rule: Rule) -> Node:
+    node, problems = parse_rule(located(rule), SCOPE)
+    assert node is not None, (rule, problems)
+    return node
