@@ -20,7 +20,7 @@ CONTACTS = "0-1"                                    # objectTypeId
 GENERAL, SEARCH = ("general", "day"), ("search", "day")
 LIST_PAGE, SEARCH_PAGE, MEMBER_PAGE = 100, 200, 250
 READ_BATCH, LINK_BATCH = 100, 1000
-LONGEST_NAMES = 4000                                # characters of names in a URL; observed: 414 for more, airbytehq/airbyte#33976
+LONGEST_NAMES = 4000                                # characters in a URL; observed: 414 for more, airbytehq/airbyte#33976
 
 Record = dict[str, Any]
 
