@@ -210,7 +210,7 @@ def kept(street: Street, name: str = "") -> KeptPlan:
     """The plan called *name*, or the newest. Raises PlanGone."""
     row = street.store.one("select id, made, body from plans where ? in ('', id) order by made desc, id desc limit 1", name)
     if row is None:
-        raise PlanGone(f"there is no plan {name}; `segmentd plan` makes one".replace("plan ;", "plan yet;"))
+        raise PlanGone(f"there is no plan {name or 'yet'}; `segmentd plan` makes one")
     return KeptPlan(row[0], row[1], orjson.loads(zlib.decompress(row[2])))
 
 

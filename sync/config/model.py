@@ -1,0 +1,184 @@
+"""The configuration as values: what `load` makes of the YAML, every default filled in.
+
+Durations are milliseconds, shares are exact fractions. `origins` knows where each effective value stands in the file.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from enum import Enum
+from fractions import Fraction
+from pathlib import Path
+
+from connectors.base import DAY, HOUR, Json, Millis
+from sync.language.nodes import Node
+from sync.located import Place
+
+
+class Manage(Enum):
+    OBSERVE = "observe"
+    ADD_ONLY = "add_only"
+    OURS = "ours"
+    EXCLUSIVE = "exclusive"
+
+
+class Existing(Enum):
+    ASK = "ask"
+    KEEP = "keep"
+    ADOPT = "adopt"
+
+
+class Require(Enum):
+    NONE = "none"
+    GRANTED = "granted"
+
+
+class Withdrawn(Enum):
+    ANYWHERE = "anywhere"
+    PLATFORM = "platform"
+    AUDIENCE = "audience"
+
+
+class Apply(Enum):
+    BY_HAND = "by_hand"
+    AUTO = "auto"
+
+
+@dataclass(frozen=True, slots=True)
+class SecretRef:
+    """Where a key is kept: *kind* is credential, file or env. *place*: where the config says so, None for a default."""
+
+    kind: str
+    name: str
+    place: Place | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Settings:
+    """*machine_opens*: count | ignore. *store*: the database file. *currency*: of amounts that say none, "" unknown."""
+
+    timezone: str = "UTC"
+    currency: str = ""
+    history: Millis = 730 * DAY
+    week_starts: str = "monday"
+    machine_opens: str = "count"
+    store: Path = Path("segmentd.db")
+
+
+@dataclass(frozen=True, slots=True)
+class ConnectionSpec:
+    """One named account. *account*: the id that must answer, or "". *audiences*: short name → the platform's name or id."""
+
+    name: str
+    kind: str
+    key: SecretRef
+    account: str = ""
+    base_url: str = ""
+    share: Fraction = Fraction(4, 5)
+    audiences: Mapping[str, str] = field(default_factory=dict)
+    default_audience: str = ""
+    options: Mapping[str, Json] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class EventSpec:
+    """What the config says of one event name. *sources*: connection → native name (`from:`); empty: all that tell it.
+    *same*: the property by which two records are one fact. *properties*: neutral → native name, on every connection;
+    *on_connection*: connection → neutral → native name, where they differ."""
+
+    sources: Mapping[str, str] = field(default_factory=dict)
+    same: str = ""
+    properties: Mapping[str, str] = field(default_factory=dict)
+    on_connection: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class ConsentPolicy:
+    withdrawn: Withdrawn = Withdrawn.ANYWHERE
+
+
+@dataclass(frozen=True, slots=True)
+class Threshold:
+    """*share* counts from *from_* members up, *at_most* always."""
+
+    share: Fraction
+    from_: int
+    at_most: int
+
+
+@dataclass(frozen=True, slots=True)
+class Guards:
+    removes: Threshold = Threshold(Fraction(1, 5), 50, 500)
+    adds: Threshold = Threshold(Fraction(1, 2), 50, 5000)
+    stale: Millis = 6 * HOUR
+
+
+@dataclass(frozen=True, slots=True)
+class Daily:
+    """A local time of day, in `settings.timezone`."""
+
+    hour: int
+    minute: int
+
+
+@dataclass(frozen=True, slots=True)
+class PullSchedule:
+    changes: Millis = 600_000
+    complete: Daily | Millis = Daily(3, 15)
+
+
+@dataclass(frozen=True, slots=True)
+class ApplySchedule:
+    data: Apply = Apply.BY_HAND
+    edits: Apply = Apply.BY_HAND
+
+
+@dataclass(frozen=True, slots=True)
+class Schedule:
+    pull: PullSchedule = PullSchedule()
+    apply: ApplySchedule = ApplySchedule()
+
+
+@dataclass(frozen=True, slots=True)
+class TargetSpec:
+    """Where a segment is mirrored. *audience*: the config's short name, "" where the platform has none."""
+
+    segment: str
+    connection: str
+    audience: str
+    kind: str
+    name: str
+    manage: Manage
+    existing: Existing
+    missing: str
+    require: Require
+    subscription: str
+    guards: Guards
+    place: Place
+
+
+@dataclass(frozen=True, slots=True)
+class SegmentSpec:
+    name: str
+    description: str
+    timezone: str
+    rule: Node
+    targets: tuple[TargetSpec, ...]
+    place: Place
+
+
+@dataclass(frozen=True)
+class Config:
+    """A config without a problem in it. *origins*: dotted key of each effective value → its place, None for a default."""
+
+    path: Path
+    settings: Settings
+    connections: Mapping[str, ConnectionSpec]
+    events: Mapping[str, EventSpec]
+    fields: Mapping[str, tuple[str, ...]]
+    consent: ConsentPolicy
+    guards: Guards
+    schedule: Schedule
+    segments: Mapping[str, SegmentSpec]
+    origins: Mapping[str, Place | None] = field(default_factory=dict)
