@@ -22,11 +22,12 @@ SETTLED = MINUTE
 OVERLAP = HOUR
 DEEP_OVERLAP = 3 * DAY                              # once a day: no bound on late arrival is documented
 WIDEST_FIRST = 4 * DAY                              # a later pull starts with a slice this wide, the first one with a day
-_KEPT = (
-    "emailCampaignId", "emailCampaignGroupId", "appId", "appName", "subject", "filteredEvent", "url", "linkId", "deviceType",
-    "duration", "category", "status", "source", "portalSubscriptionStatus",
-)
-_KINDS = frozenset({"OPEN", "CLICK", "SENT", "BOUNCE", "SPAMREPORT", "STATUSCHANGE"})
+_MAIL = ("emailCampaignId", "emailCampaignGroupId")
+_SEEN = (*_MAIL, "filteredEvent", "deviceType", "duration")
+_KEPT = {                                           # the kinds that say what a person did, and what is kept of each
+    "SENT": (*_MAIL, "appName", "subject"), "OPEN": _SEEN, "CLICK": (*_SEEN, "url", "linkId"),
+    "BOUNCE": (*_MAIL, "category", "status"), "SPAMREPORT": _MAIL, "STATUSCHANGE": (*_MAIL, "source", "portalSubscriptionStatus"),
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -125,7 +126,7 @@ def _degraded(error: PlatformError) -> PlatformError:
 
 def events(found: Sequence[Record]) -> list[Event]:
     """The events that say what a person did; delivery reports and kinds we do not know are left out."""
-    return [event for row in found if row.get("type") in _KINDS and (event := _event(row)) is not None]
+    return [event for row in found if row.get("type") in _KEPT and (event := _event(row)) is not None]
 
 
 def _event(row: Record) -> Event | None:
@@ -139,7 +140,7 @@ def _event(row: Record) -> Event | None:
         raise unexpected(PATH)
     if not isinstance(who, str) or (row["type"] == "STATUSCHANGE" and not _opts_out(row)):
         return None
-    kept = {name: row[name] for name in _KEPT if row.get(name) is not None}
+    kept = {name: value for name in _KEPT[row["type"]] if (value := row.get(name)) is not None}
     void = row.get("obsoletedBy") is not None
     return Event(f"{created}:{row['id']}", row["type"], created, kept, email=who, mutable=void, removed=void)
 
