@@ -21,6 +21,7 @@ import orjson
 
 from connectors.clock import Millis
 from connectors.klaviyo.sandbox.errors import MEDIA, bad_parameter, invalid
+from connectors.klaviyo.sandbox.fieldsets import NESTED
 from connectors.klaviyo.sandbox.filters import Condition, Rule, conditions
 from connectors.sandbox.server import Request, Response
 
@@ -33,7 +34,7 @@ Keep = Callable[[Rows], npt.NDArray[np.bool_]]      # which of these rows the co
 class Reads:
     """What an endpoint lets its caller ask. *size*: default and most per page, None where `page[size]` is not known.
 
-    *fields*: resource type → attribute names (a dot nests); *nested*: attributes that take any dotted name below them.
+    *fields*: resource type → attribute names.
     """
 
     size: tuple[int, int] | None = None
@@ -44,9 +45,6 @@ class Reads:
     fields: Mapping[str, frozenset[str]] = field(default_factory=dict)
     additional: Mapping[str, frozenset[str]] = field(default_factory=dict)
     needs_filter: bool = False
-
-
-NESTED = ("location.", "subscriptions.", "predictive_analytics.", "definition.", "contact_information.")
 
 
 @dataclass(frozen=True, slots=True)
@@ -106,9 +104,9 @@ def _size(value: str, most: int) -> int:
 def _names(parameter: str, value: str, allowed: frozenset[str]) -> frozenset[str]:
     names = frozenset(name.strip() for name in value.split(",") if name.strip())
     for name in sorted(names):
-        nested = any(name.startswith(prefix) and prefix[:-1] in allowed for prefix in NESTED)
-        if name not in allowed and not nested:
-            kind = "include" if parameter == "include" else "field"
+        kind = "include" if parameter == "include" else "field"
+        top, dot, _ = name.partition(".")
+        if name not in allowed and not (kind == "field" and (name == "id" or (dot and top in allowed & NESTED))):
             bad_parameter(parameter, f"'{name}' is not an allowed {kind} parameter for this resource.")
     return names
 

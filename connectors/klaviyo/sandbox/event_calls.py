@@ -7,53 +7,44 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from connectors.klaviyo.sandbox import fieldsets
 from connectors.klaviyo.sandbox.documents import Ask, Found, Keep, Reads, Rows, ask, everyone, page, picked, related, single, walk
 from connectors.klaviyo.sandbox.errors import bad_parameter, missing
 from connectors.klaviyo.sandbox.filters import DATE, RANGES, TEXT, bounds, rule, wanted
-from connectors.klaviyo.sandbox.group_calls import FLOW_FIELDS, GroupCalls
+from connectors.klaviyo.sandbox.group_calls import GroupCalls
 from connectors.klaviyo.sandbox.happenings import SHIFT, Campaign
 from connectors.klaviyo.sandbox.identity import event_id, event_row
 from connectors.klaviyo.sandbox.people import iso
-from connectors.klaviyo.sandbox.profile_reads import PROFILE_FIELDS
 from connectors.klaviyo.sandbox.state import OMNICHANNEL
 from connectors.sandbox.server import Request, Response, route
 
-METRIC_FIELDS = frozenset(("name", "created", "updated", "integration"))
 EVENT_FIELDS = {
-    "event": frozenset(("timestamp", "event_properties", "datetime", "uuid")), "metric": METRIC_FIELDS, "profile": PROFILE_FIELDS,
-    "attribution": frozenset(()),
+    "event": fieldsets.EVENT, "metric": fieldsets.METRIC, "profile": frozenset(fieldsets.PLAIN), "attribution": frozenset(()),
 }
 INCLUDES = ("attributions", "metric", "profile")
 ONE_EVENT = Reads(includes=INCLUDES, fields=EVENT_FIELDS)
 METRICS = Reads(
-    paged=True, includes=("flow-triggers",), fields={"metric": METRIC_FIELDS, "flow": FLOW_FIELDS},
+    paged=True, includes=("flow-triggers",), fields={"metric": fieldsets.METRIC, "flow": fieldsets.FLOW},
     rules={"integration.name": rule("text", "equals"), "integration.category": rule("text", "equals")},
 )
 ONE_METRIC = Reads(includes=("flow-triggers",), fields=METRICS.fields)
-METRIC_FLOWS = Reads(fields={"flow": FLOW_FIELDS})
-CAMPAIGN_FIELDS = frozenset((
-    "name", "status", "archived", "audiences", "send_options", "tracking_options", "send_strategy", "created_at", "scheduled_at",
-    "updated_at", "send_time", "definition",
-))
+METRIC_FLOWS = Reads(fields={"flow": fieldsets.FLOW})
 _CAMPAIGN_RULES = {
     "id": rule("text", "any"), "name": rule("text", "contains"), "archived": rule("flag", "equals"), "created_at": DATE,
     "updated_at": DATE,
 }
 CAMPAIGNS = Reads(
     size=(100, 100), sorts=("created_at", "id", "name", "scheduled_at", "updated_at"), includes=("campaign-messages", "tags"),
-    fields={"campaign": CAMPAIGN_FIELDS, "campaign-message": frozenset(("definition",)), "tag": frozenset(("name",))},
+    fields={"campaign": fieldsets.CAMPAIGN, "campaign-message": fieldsets.MESSAGE, "tag": fieldsets.TAG},
     rules={**_CAMPAIGN_RULES, "messages.channel": rule("text", "equals"), "status": TEXT, "scheduled_at": DATE},
     needs_filter=True,
 )
 OMNI_CAMPAIGNS = Reads(
     size=(100, 100), sorts=("created_at", "id", "name", "updated_at"), includes=("campaign-audiences", "tags"),
-    fields={**CAMPAIGNS.fields, "campaign-audience": frozenset(("definition",))},
+    fields={**CAMPAIGNS.fields, "campaign": fieldsets.OMNI_CAMPAIGN, "campaign-audience": frozenset(("definition",))},
     rules={**_CAMPAIGN_RULES, "builder": rule("text", "equals")},
 )
-ACCOUNT_FIELDS = frozenset((
-    "test_account", "contact_information", "industry", "timezone", "preferred_currency", "public_api_key", "locale",
-))
-ACCOUNTS = Reads(fields={"account": ACCOUNT_FIELDS})
+ACCOUNTS = Reads(fields={"account": fieldsets.ACCOUNT})
 
 
 class EventCalls(GroupCalls):

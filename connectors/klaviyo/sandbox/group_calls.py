@@ -7,18 +7,18 @@ from typing import Any
 
 import numpy as np
 
+from connectors.klaviyo.sandbox import fieldsets
 from connectors.klaviyo.sandbox.documents import Ask, Found, Reads, ask, document, everyone, inside, page, single, walk
 from connectors.klaviyo.sandbox.errors import invalid, missing
 from connectors.klaviyo.sandbox.filters import DATE, TEXT, bounds, rule, wanted
 from connectors.klaviyo.sandbox.groups import Group, Groups
 from connectors.klaviyo.sandbox.people import iso
-from connectors.klaviyo.sandbox.profile_reads import ADDITIONAL, GROUP_FIELDS, PROFILE_FIELDS, ProfileReads
+from connectors.klaviyo.sandbox.profile_reads import ADDITIONAL, ProfileReads
 from connectors.sandbox.server import Request, Response, route
 
 MOST = 1000                     # profiles in one add or remove. Source: Klaviyo OpenAPI, add_profiles_to_list
 AFTER = rule("date", "greater-than")        # lists and segments know no upper bound
-FLOW_FIELDS = frozenset(("name", "status", "archived", "created", "updated", "trigger_type"))
-FIELDS = {"list": GROUP_FIELDS, "segment": GROUP_FIELDS, "tag": frozenset(("name",)), "flow": FLOW_FIELDS}
+FIELDS = {"list": fieldsets.LIST, "segment": fieldsets.SEGMENT, "tag": fieldsets.TAG, "flow": fieldsets.FLOW}
 COUNT = frozenset(("profile_count",))
 
 LISTS = Reads(
@@ -35,7 +35,7 @@ _MEMBER_RULES = {"email": TEXT, "phone_number": TEXT, "push_token": TEXT, "_kx":
 MEMBER_IDS = Reads(size=(20, 100), sorts=("joined_group_at",), rules=_MEMBER_RULES)
 MEMBERS = Reads(
     size=(20, 100), sorts=("joined_group_at",), rules=_MEMBER_RULES, additional=ADDITIONAL,
-    fields={"profile": PROFILE_FIELDS | {"joined_group_at"}},
+    fields={"profile": fieldsets.PROFILE | {"joined_group_at"}},
 )
 SEGMENT_MEMBER_IDS = Reads(size=(20, 100), sorts=("joined_group_at",), rules={**_MEMBER_RULES, "profile_id": TEXT})
 SEGMENT_MEMBERS = Reads(
@@ -43,7 +43,7 @@ SEGMENT_MEMBERS = Reads(
 )
 TAGS = Reads(
     size=(50, 50), sorts=("id", "name"), includes=("tag-group",),
-    fields={"tag": frozenset(("name",)), "tag-group": frozenset(("name",))},
+    fields={"tag": fieldsets.TAG, "tag-group": fieldsets.TAG_GROUP},
     rules={"name": rule("text", "contains", "ends-with", "equals", "starts-with")},
 )
 
@@ -205,7 +205,7 @@ class GroupCalls(ProfileReads):
 
     @route("GET", "/api/lists/{id}/flow-triggers", tier="S", scopes=("flows:read", "lists:read"))
     def get_list_flows(self, request: Request) -> Response:
-        ask(request, Reads(fields={"flow": FLOW_FIELDS}), self.clock.now())
+        ask(request, Reads(fields={"flow": fieldsets.FLOW}), self.clock.now())
         group = self.group_of(request, self.lists)
         return page(request, [self._flow(request, flow) for flow, (_, trigger) in self.flows.items() if trigger == group.id], "")
 

@@ -214,7 +214,7 @@ def _bought(kind: str, number: int, value: float, quantity: int, category: str) 
         "ProductID": product, "ProductName": product, "Categories": [category], "Quantity": quantity, "RowTotal": value,
     }]
     shared = {"$value": value, "$currency_code": "USD", "ItemNames": [product], "Categories": [category], "Items": lines,
-              "ItemCount": quantity}
+              "quantity": quantity}
     if kind in ("order_placed", "order_refunded"):
         return {"OrderId": str(number), **shared}
     if kind == "cart_updated":

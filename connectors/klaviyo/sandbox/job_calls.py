@@ -14,6 +14,7 @@ import numpy as np
 import orjson
 
 from connectors.clock import DAY, Millis
+from connectors.klaviyo.sandbox import fieldsets
 from connectors.klaviyo.sandbox.documents import Ask, Reads, ask, document, everyone, inside, page, picked, related, single, walk
 from connectors.klaviyo.sandbox.errors import invalid, missing, refuse
 from connectors.klaviyo.sandbox.event_writes import EventWrites
@@ -21,7 +22,6 @@ from connectors.klaviyo.sandbox.filters import TEXT, parse_time, rule, wanted
 from connectors.klaviyo.sandbox.groups import Group
 from connectors.klaviyo.sandbox.happenings import NAMES, SUBSCRIBED_TO
 from connectors.klaviyo.sandbox.people import iso
-from connectors.klaviyo.sandbox.profile_reads import GROUP_FIELDS
 from connectors.klaviyo.sandbox.profile_writes import EMAIL
 from connectors.sandbox.server import Refusal, Request, Response, route
 
@@ -29,11 +29,7 @@ IMPORT = "profile-bulk-import-job"
 SUPPRESS, UNSUPPRESS = "profile-suppression-bulk-create-job", "profile-suppression-bulk-delete-job"
 SUBSCRIBE, UNSUBSCRIBE = "profile-subscription-bulk-create-job", "profile-subscription-bulk-delete-job"
 MOST_IMPORTED, MOST_IMPORT_BYTES = 10_000, 5_000_000
-JOB_FIELDS = frozenset((
-    "status", "created_at", "total_count", "completed_count", "failed_count", "completed_at", "expires_at", "started_at",
-    "skipped_count",
-))
-FIELDS = {IMPORT: JOB_FIELDS, SUPPRESS: JOB_FIELDS, UNSUPPRESS: JOB_FIELDS, "list": GROUP_FIELDS}
+FIELDS = {IMPORT: fieldsets.JOB, SUPPRESS: fieldsets.JOB, UNSUPPRESS: fieldsets.JOB, "list": fieldsets.LIST}
 JOBS = Reads(size=(20, 100), sorts=("created_at",), rules={"status": TEXT}, fields=FIELDS)
 ONE_JOB = Reads(fields=FIELDS, includes=("lists",))
 SUPPRESS_JOBS = Reads(
@@ -41,8 +37,7 @@ SUPPRESS_JOBS = Reads(
     rules={name: rule("text", "equals") for name in ("status", "list_id", "segment_id")},
 )
 IMPORT_IDS = Reads(size=(20, 100))
-ERROR_FIELDS = frozenset(("code", "title", "detail", "source", "original_payload"))
-IMPORT_ERRORS = Reads(size=(20, 100), fields={"import-error": ERROR_FIELDS})
+IMPORT_ERRORS = Reads(size=(20, 100), fields={"import-error": fieldsets.IMPORT_ERROR})
 
 
 @dataclass(slots=True)

@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from connectors.klaviyo.sandbox import fieldsets
 from connectors.klaviyo.sandbox.documents import Ask, Found, Keep, Reads, Rows, ask, page, picked, related, single, walk
 from connectors.klaviyo.sandbox.errors import missing
 from connectors.klaviyo.sandbox.filters import DATE, TEXT, Condition, bounds, rule, wanted
@@ -16,20 +17,12 @@ from connectors.klaviyo.sandbox.people import CONSENTS, NEVER_SUBSCRIBED, iso
 from connectors.klaviyo.sandbox.state import KlaviyoState
 from connectors.sandbox.server import Request, Response, route
 
-PLAIN = (
-    "email", "phone_number", "external_id", "first_name", "last_name", "organization", "locale", "title", "image", "created",
-    "updated", "last_event_date", "location", "properties",
-)
 PLACE = ("address1", "address2", "city", "country", "latitude", "longitude", "region", "zip", "timezone", "ip")
 PREDICTIONS = (
     "historic_clv", "predicted_clv", "total_clv", "historic_number_of_orders", "predicted_number_of_orders",
     "average_days_between_orders", "average_order_value", "churn_probability", "expected_date_of_next_order",
     "ranked_channel_affinity",
 )
-PROFILE_FIELDS = frozenset((*PLAIN, "id", "subscriptions", "predictive_analytics"))
-GROUP_FIELDS = frozenset((
-    "name", "created", "updated", "opt_in_process", "definition", "is_active", "is_processing", "is_starred",
-))
 ADDITIONAL = {"profile": frozenset(("subscriptions", "predictive_analytics"))}
 SUPPRESSION = "subscriptions.email.marketing.suppression"
 LIST_SUPPRESSION = "subscriptions.email.marketing.list_suppressions"
@@ -47,12 +40,12 @@ PROFILES = Reads(
         f"{LIST_SUPPRESSION}.list_id": rule("text", "equals"),
     },
     includes=("conversations", "push-tokens"),
-    fields={"profile": PROFILE_FIELDS, "conversation": frozenset(("channel",)), "push-token": frozenset(("created", "token"))},
+    fields={"profile": fieldsets.PROFILE, "conversation": fieldsets.CONVERSATION, "push-token": fieldsets.PUSH_TOKEN},
     additional=ADDITIONAL,
 )
 ONE_PROFILE = Reads(
     includes=("conversations", "lists", "push-tokens", "segments"),
-    fields={**PROFILES.fields, "list": GROUP_FIELDS, "segment": GROUP_FIELDS}, additional=ADDITIONAL,
+    fields={**PROFILES.fields, "list": fieldsets.LIST, "segment": fieldsets.SEGMENT}, additional=ADDITIONAL,
 )
 
 
@@ -192,7 +185,7 @@ class ProfileReads(KlaviyoState):
         people, columns = self.people, self.people.columns
         extra = people.extra.get(row, {})
         last = int(columns["last_event"][row])
-        made: dict[str, Any] = dict.fromkeys(PLAIN)
+        made: dict[str, Any] = dict.fromkeys(fieldsets.PLAIN)
         for name in ("email", "phone_number", "first_name", "last_name"):
             made[name] = people.text[name][row] or None
         made["created"], made["updated"] = iso(int(columns["created"][row])), iso(int(columns["updated"][row]))

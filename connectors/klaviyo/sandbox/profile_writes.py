@@ -8,16 +8,18 @@ from typing import Any
 
 import numpy as np
 
+from connectors.klaviyo.sandbox import fieldsets
 from connectors.klaviyo.sandbox.documents import Reads, ask, document, inside, reply, single
 from connectors.klaviyo.sandbox.errors import duplicate, invalid, refuse
 from connectors.klaviyo.sandbox.event_calls import EventCalls
-from connectors.klaviyo.sandbox.profile_reads import ADDITIONAL, PROFILE_FIELDS
+from connectors.klaviyo.sandbox.profile_reads import ADDITIONAL
 from connectors.sandbox.server import Request, Response, route
 
 PROFILE_BYTES = 100_000         # Source: Klaviyo API docs, profile import
 EMAIL = re.compile(r"[^@\s,;<>\"]+@[^@\s,;<>\"]+\.[^@\s,;<>\".]+")
 E164 = re.compile(r"\+[1-9]\d{6,14}")
-WRITES = Reads(fields={"profile": PROFILE_FIELDS}, additional=ADDITIONAL)
+WRITES = Reads(fields={"profile": fieldsets.PROFILE}, additional=ADDITIONAL)
+MERGE = Reads(fields={"profile": frozenset(())})
 IDENTIFIERS = ("email", "phone_number", "external_id")
 NAMES = ("first_name", "last_name")
 OTHERS = ("organization", "locale", "title", "image")
@@ -146,6 +148,7 @@ class ProfileWrites(EventCalls):
     @route("POST", "/api/profile-merge", tier="M", scopes=("profiles:write",))
     def merge_profiles(self, request: Request) -> Response:
         """One source into one destination, when the job's time has come; then the source's id is 404."""
+        ask(request, MERGE, self.clock.now())
         data = document(request, "profile-merge")
         sources = inside(data, "relationships", "profiles", "data")
         if not isinstance(sources, list) or len(sources) != 1 or not isinstance(sources[0], dict):
