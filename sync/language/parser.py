@@ -66,7 +66,8 @@ def _condition(reader: Reader, value: Value, where: str) -> Node | None:
         return None
     kinds = [kind for kind in KINDS if kind in keys]
     allowed = EVENT_KEYS if "event" in kinds else kinds or (*KINDS, *EVENT_KEYS)
-    right = reader.keys(mapping, {*allowed, *kinds}, where, LATER_EVENT_KEYS if "event" in kinds or not kinds else ())
+    owner = f"a '{kinds[0]}' condition" if kinds and "event" not in kinds else where
+    right = reader.keys(mapping, {*allowed, *kinds}, owner, LATER_EVENT_KEYS if "event" in kinds or not kinds else ())
     if len(kinds) == 1:
         return _PARSERS[kinds[0]](reader, mapping)                     # behind a wrong key, too: everything is told at once
     if kinds:
@@ -130,12 +131,17 @@ def _segment(reader: Reader, mapping: Mapping) -> Node | None:
 
 def _member_of(reader: Reader, mapping: Mapping) -> Node | None:
     value = reader.mapping(_held(mapping, "member_of"), "'member_of'", "{mailchimp: {tag: VIP}}")
-    if value is None or not reader.keys(value, reader.scope.connections, "'member_of'", ("within",)):
+    if value is None:
+        return None
+    if value.get("within") is not None:
+        reader.later(next(key for key, _ in value.entries if key.text == "within"), "within")
         return None
     if len(value.entries) != 1:
         reader.complain(value.place, "'member_of' names one connection", "for several use 'any' or 'all'")
         return None
-    connection = value.entries[0][0].text
+    connection = reader.one_of(value.entries[0][0], reader.scope.connections, "connection", value.place)
+    if connection is None:
+        return None
     held = reader.mapping(value.entries[0][1], f"'{connection}'", "{tag: VIP}")
     if held is None or not reader.keys(held, ("tag", "list", "audience"), f"'{connection}'", ("within",)):
         return None

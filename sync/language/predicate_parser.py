@@ -90,8 +90,9 @@ def predicate(reader: Reader, name: str, value: Value, whose: Fields) -> Predica
 
 def _operators_only(reader: Reader, name: str, value: Mapping) -> bool:
     wrong = [key for key, _ in value.entries if key.text not in (*OPERATORS, *MODIFIERS)]
-    for key in wrong:
-        if key.text in LATER_OPERATORS:
+    later = [key for key in wrong if key.text in LATER_OPERATORS]
+    for key in later or wrong:                                          # what stands beside `has_been` comes later with it
+        if later:
             reader.later(key, key.text)
         else:
             near = nearest(key.text, (*OPERATORS, *MODIFIERS))

@@ -9,7 +9,7 @@ from zoneinfo import ZoneInfo
 
 from sync.language.literals import duration, is_null, operand, too_fine
 from sync.language.predicates import Operand
-from sync.language.words import CHANNELS, NEUTRAL_FIELDS, suggestion
+from sync.language.words import CHANNELS, EVENT_KEYS, NEUTRAL_FIELDS, suggestion
 from sync.located import Listing, Mapping, Place, Problem, Scalar, Value
 
 
@@ -60,6 +60,8 @@ class Reader:
         for key, held in wrong:
             if key.text in later:
                 self.later(key, key.text)
+            elif key.text in EVENT_KEYS and "event" not in allowed and where.startswith("a "):
+                self.complain(key.place, f"'{key.text}' belongs to an 'event' condition, not to {where}")
             else:
                 hint = quoting_hint(value, key, held) or suggestion(key.text, [*allowed, *later])
                 self.complain(key.place, f"unknown key '{key.text}' in {where}", hint)
@@ -69,12 +71,15 @@ class Reader:
         """A name: any text but an empty one and null, numbers and booleans taken as written."""
         if isinstance(value, Scalar) and not is_null(value) and value.text:
             return value.text
-        self.complain(value.place if value is not None else place, f"{what} takes a name")
+        if value is None:
+            self.complain(place, f"{what} is not said")
+        else:
+            self.complain(value.place, f"{what} takes a name")
         return None
 
     def one_of(self, value: Value | None, words: Collection[str], what: str, place: Place) -> str | None:
         """A name out of *words*."""
-        name = self.name(value, what, place)
+        name = self.name(value, f"'{what}'", place)
         if name is None or name in words:
             return name
         self.complain(value.place if value is not None else place, f"unknown {what} '{name}'", suggestion(name, words))
