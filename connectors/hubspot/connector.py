@@ -122,6 +122,8 @@ class HubSpotConnector:
 
     def close(self) -> None:
         self._api.http.close()
+        if "_lists" in self.__dict__:
+            self._lists.close()
 
     # --- the account
 

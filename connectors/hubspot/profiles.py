@@ -10,7 +10,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
 from connectors.base import Consent, ConsentState, FaultKind, Json, Millis, PlatformError, Profile, ProfileId
-from connectors.hubspot.api import VERSION, Api, Record, identified, rows
+from connectors.hubspot.api import VERSION, Api, Record, identified, rows, whole_batch
 from connectors.hubspot.times import at
 
 NEUTRAL = {
@@ -142,7 +142,7 @@ def with_statuses(api: Api, found: Sequence[Profile]) -> list[Profile]:
     addresses = sorted({one.email for one in found if one.email})
     for start in range(0, len(addresses), 100):
         body = {"inputs": addresses[start : start + 100]}
-        for row in rows(api.ask(f"{path}?channel=EMAIL", body, name=path), "results", path):
+        for row in whole_batch(api.ask(f"{path}?channel=EMAIL", body, name=path), path):
             told[str(row.get("subscriberIdString", "")).lower()] = [
                 consent for status in rows(row, "statuses", path) if (consent := _status(status))
             ]

@@ -24,7 +24,7 @@ from connectors.base import (
     Transient,
     Verdict,
 )
-from connectors.hubspot.api import CONTACTS, GENERAL, MEMBER_PAGE, READ_BATCH, VERSION, Api, Record, following, rows
+from connectors.hubspot.api import CONTACTS, GENERAL, MEMBER_PAGE, READ_BATCH, VERSION, Api, Record, following, rows, whole_batch
 from connectors.hubspot.faults import PLATFORM, unexpected
 from connectors.hubspot.sdk import MANUAL, not_manual
 
@@ -88,7 +88,7 @@ def look(api: Api, target: RemoteTarget, profiles: Sequence[ProfileId]) -> dict[
     for start in range(0, len(profiles), READ_BATCH):
         asked = profiles[start : start + READ_BATCH]
         inputs = [{"objectTypeId": CONTACTS, "recordId": one} for one in asked]
-        found = {str(row.get("recordId")): row for row in rows(api.ask(path, {"inputs": inputs}), "results", path)}
+        found = {str(row.get("recordId")): row for row in whole_batch(api.ask(path, {"inputs": inputs}), path)}
         member = {one: _on(found[one], target, path) for one in asked if one in found}
         unsure = [one for one in asked if not member.get(one)]
         alive = {str(row["id"]) for row in api.records("contacts", unsure, ["hs_object_id"])}

@@ -49,6 +49,11 @@ class Lists:
         answer = self._call(call, lambda: self._lists().create(wish, _request_timeout=TIMEOUT), False)
         return _target(getattr(answer, "list", None), call)
 
+    def close(self) -> None:
+        """Give up its pooled connections."""
+        if self._api is not None:
+            self._api.api_client.rest_client.pool_manager.clear()
+
     def _call(self, name: str, call: Any, repeatable: bool) -> Any:
         def translate(error: Exception) -> Fault | None:
             return sdk_fault(error, self._faults)

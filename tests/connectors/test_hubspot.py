@@ -599,6 +599,16 @@ def test_looking_tells_members_from_others_and_leaves_out_who_is_gone() -> None:
     assert found == {"1": True, "2": False, "3": False}
 
 
+def test_looking_does_not_take_an_unanswered_contact_for_one_off_the_list() -> None:
+    told = {
+        "/records/memberships/batch/read": Said({"results": [], "errors": [{"category": "INTERNAL_ERROR"}]}, 207),
+        "/contacts/batch/read": {"results": [contact(1)]},
+    }
+    with open_against(answers(told)) as (connector, _), pytest.raises(PlatformError) as caught:
+        connector.look(LIST, [ProfileId("1")])
+    assert caught.value.kind is FaultKind.TRANSIENT
+
+
 def test_a_list_of_that_name_that_fills_itself_is_refused() -> None:
     with open_against(answers({"/name/VIP": list_told(name="VIP", processingType="DYNAMIC", listVersion=1)})) as (connector, _), \
             pytest.raises(PlatformError) as caught:
