@@ -120,14 +120,23 @@ def pull(street: Street, only: Iterable[str] = (), *, complete: bool | None = No
 def _pull_one(street: Street, source: Source, complete: bool | None) -> list[Pulled]:
     try:
         pulling.check_account(street.store, source)
-    except AnotherAccount as error:
-        street.failures[source.name] = str(error)
-        return [Pulled(source.name, "account", error=str(error))]
-    except PlatformError as error:
+    except (AnotherAccount, PlatformError) as error:
         street.failures[source.name] = str(error)
         return [Pulled(source.name, "account", error=str(error))]
     wanted = due_streams(street, source, complete)
     return pulling.pull(street.store, source, wanted, street.namings, street.clock, street.watch.pulled)
+
+
+def check_accounts(street: Street) -> None:
+    """Before a write that no pull comes before: a connection that opens another account than it first met is not used."""
+
+    def one(source: Source) -> None:
+        try:
+            pulling.check_account(street.store, source)
+        except (AnotherAccount, PlatformError) as error:
+            street.failures[source.name] = str(error)
+
+    together(street, (), one)
 
 
 def due_streams(street: Street, source: Source, complete: bool | None) -> list[StreamSpec]:

@@ -61,7 +61,7 @@ def look_at_targets(street: Street, *, complete: bool | None = None) -> dict[str
 
 
 def _look_at(street: Street, source: Source, complete: bool | None) -> dict[str, str]:
-    wrong = {}
+    wrong: dict[str, str] = {}
     for key, audience, kind, name in _wanted_views(street, source):
         try:
             remote = source.connector.audience(audience) if source.connector.capabilities.audiences else ""
@@ -179,11 +179,13 @@ def _waits(config: Config, state: TargetState, rule: str) -> str:
 
 @dataclass(frozen=True, slots=True)
 class KeptPlan:
-    """A plan as it was shown. *targets*: key → rule digest, ownership digest, changes as [contact, profile, op], guards."""
+    """A plan as it was shown. *targets*: key → rule digest, ownership digest, changes as [contact, profile, op], guards;
+    *handed_over*: those that were applied from it already."""
 
     id: str
     made: Millis
     targets: Mapping[str, Mapping[str, Any]]
+    handed_over: frozenset[str] = frozenset()
 
 
 def keep(street: Street, judged: Sequence[Judged], command: str) -> str:
@@ -200,7 +202,7 @@ def keep(street: Street, judged: Sequence[Judged], command: str) -> str:
     name = f"{instant(now):%Y%m%d-%H%M%S}-{hashlib.sha256(body).hexdigest()[:6]}"
     with street.store.transaction() as db:
         db.execute(
-            "insert or replace into plans values (?, ?, ?, null, ?, ?)", (name, now, "", command, zlib.compress(body)),
+            "insert or replace into plans values (?, ?, '[]', ?, ?)", (name, now, command, zlib.compress(body)),
         )
         crash_point("plan.before_commit")
     return name
@@ -208,10 +210,10 @@ def keep(street: Street, judged: Sequence[Judged], command: str) -> str:
 
 def kept(street: Street, name: str = "") -> KeptPlan:
     """The plan called *name*, or the newest. Raises PlanGone."""
-    row = street.store.one("select id, made, body from plans where ? in ('', id) order by made desc, id desc limit 1", name)
+    row = street.store.one("select id, made, body, handed_over from plans where ? in ('', id) order by made desc, id desc limit 1", name)
     if row is None:
         raise PlanGone(f"there is no plan {name or 'yet'}; `segmentd plan` makes one")
-    return KeptPlan(row[0], row[1], orjson.loads(zlib.decompress(row[2])))
+    return KeptPlan(row[0], row[1], orjson.loads(zlib.decompress(row[2])), frozenset(orjson.loads(row[3])))
 
 
 # --- approving ------------------------------------------------------------------------------------------------------------
@@ -227,27 +229,31 @@ class Approval:
 
 
 def approve(
-    street: Street, judged: Sequence[Judged], approved: KeptPlan, allowed: Collection[tuple[str, str]], *,
-    only: Collection[str] = (),
+    street: Street, judged: Sequence[Judged], approved: KeptPlan, allowed: Collection[tuple[str, str]],
 ) -> Approval:
     """Hand what was approved and is still wanted to the outbox, and nothing else.
 
     *allowed*: (target, guard) pairs let through. A target whose rule, settings or ownership moved since the plan is refused.
     """
     ownership = memberships.digest_of_ownership(street.store, {j.key: j.state for j in judged})
-    enqueued, dropped, refused = {}, {}, {}
+    enqueued: dict[str, int] = {}
+    dropped: dict[str, int] = {}
+    refused: dict[str, str] = {}
     for each in judged:
         planned = approved.targets.get(each.key)
-        if planned is None or (only and each.key not in only):
+        if planned is None or each.key in approved.handed_over:
             continue
-        why = _moved(each, planned, ownership) or _guarded(each, planned, allowed)
-        if why:
-            refused[each.key] = why
-            continue
+        why = _moved(each, planned, ownership) or _guarded(each, planned, allowed) or street.failures.get(each.spec.connection, "")
         wanted = {(profile, op) for _, profile, op in planned["changes"]}
         changes = [c for c in each.plan.changes if (c.profile, c.op.value) in wanted]
-        dropped[each.key] = len(wanted) - len(changes)
-        enqueued[each.key] = enqueue(street, each, changes, existing=("existing" in planned["guards"]))
+        try:
+            if not why:
+                enqueued[each.key] = enqueue(street, each, changes, plan_name=approved.id, existing="existing" in planned["guards"])
+                dropped[each.key] = len(wanted) - len(changes)
+        except PlatformError as error:
+            why = str(error)
+        if why:
+            refused[each.key] = why
     return Approval(enqueued, {k: n for k, n in dropped.items() if n}, refused)
 
 
@@ -266,7 +272,7 @@ def _guarded(each: Judged, planned: Mapping[str, Any], allowed: Collection[tuple
     return "; ".join(f"guard {guard}: {now.get(guard, 'it refused the plan')}" for guard in sorted(closed))
 
 
-def enqueue(street: Street, each: Judged, changes: Sequence[Change], *, existing: bool = False) -> int:
+def enqueue(street: Street, each: Judged, changes: Sequence[Change], *, plan_name: str = "", existing: bool = False) -> int:
     """Approve *changes* of one target; makes the tag or list first where the platform has none. Raises PlatformError."""
     state = each.state
     now = street.clock.now()
@@ -283,6 +289,7 @@ def enqueue(street: Street, each: Judged, changes: Sequence[Change], *, existing
             memberships.set_existing(db, state.id, decision, now)
         memberships.set_applied(db, state.id, each.rule, now)
         count = outbox.enqueue(db, state.id, [(c.op, c.profile, ContactId(c.contact), c.email) for c in changes], now)
+        db.execute("update plans set handed_over = json_insert(handed_over, '$[#]', ?) where id = ?", (each.key, plan_name))
         crash_point("enqueue.before_commit")
     return count
 

@@ -1,0 +1,125 @@
+"""What every target should hold, worked out the slow way from the emulated platforms' own rows, never from our store.
+
+    truth = (oracle ∩ live profiles there − barred) ∪ members that are not ours,  frozen people left out
+
+Identities are the generator's (`person`), so a mistake of ours in telling people apart shows.
+"""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Collection, Iterable, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+import orjson
+
+from connectors.base import Millis
+from connectors.sandbox.control import Controls
+from sync.config.model import Config, TargetSpec
+from sync.language.person import ConsentFact, Event, Person
+from sync.reconcile.run import key_of, specs
+
+ORDERS = {                                          # where each platform's own order record holds its number and its value
+    "mailchimp": ("id", "order_total"), "hubspot": ("hs_external_order_id", "hs_total_price"), "klaviyo": ("OrderId", "$value"),
+}
+GRANTED = {"mailchimp": ("subscribed",), "hubspot": ("granted", "SUBSCRIBED", "subscribed"), "klaviyo": ("SUBSCRIBED",)}
+
+
+@dataclass
+class Someone:
+    """One person over all platforms, by the generator's number."""
+
+    profiles: dict[str, list[tuple[str, bool]]] = field(default_factory=lambda: defaultdict(list))     # platform → (id, live)
+    barred: bool = False
+    consents: list[ConsentFact] = field(default_factory=list)
+    events: dict[tuple[str, str], Event] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class Difference:
+    """Members (profile ids) that a target lacks, and that it has in excess."""
+
+    lacking: frozenset[str]
+    excess: frozenset[str]
+
+
+def compare(controls: Controls, config: Config, at: Millis, foreign: Mapping[str, Collection[str]] | None = None) -> dict[str, Difference]:
+    """Target key → how the platform differs from the truth at *at*; empty when every target on every platform is right.
+
+    *foreign*: target key → profile ids that people put there themselves.
+    """
+    people = gather(controls, config)
+    rules = {name: segment.rule for name, segment in config.segments.items()}
+    members = _members(controls, config)
+    persons = {number: Person(events=tuple(who.events.values()), consents=tuple(who.consents), rules=rules)
+               for number, who in people.items()}
+    inside = {name: {number for number, person in persons.items() if rule.matches(person, at)} for name, rule in rules.items()}
+    found = {}
+    for spec in specs(config):
+        key = str(key_of(spec))
+        should = {
+            profile for number in inside[spec.segment] if not people[number].barred
+            for profile, live in people[number].profiles[config.connections[spec.connection].kind] if live
+        } | set((foreign or {}).get(key, ()))
+        there = members.get(_place(spec), set())
+        if should != there:
+            found[key] = Difference(frozenset(should - there), frozenset(there - should))
+    return found
+
+
+def _place(spec: TargetSpec) -> tuple[str, str, str]:
+    return spec.connection, spec.kind, spec.name.casefold()
+
+
+def _members(controls: Controls, config: Config) -> dict[tuple[str, str, str], set[str]]:
+    """(connection, kind, name) → profile ids, as the platform has them now."""
+    found: dict[tuple[str, str, str], set[str]] = defaultdict(set)
+    for name, spec in config.connections.items():
+        for row in _rows(controls, spec.kind, "members", ("kind", "name", "profile")):
+            found[(name, row[0], row[1].casefold())].add(row[2])
+    return found
+
+
+def gather(controls: Controls, config: Config) -> dict[int, Someone]:
+    """Everybody, with their facts once each."""
+    people: dict[int, Someone] = defaultdict(Someone)
+    for name, spec in config.connections.items():
+        columns = ("person", "id", "live", "state", "barred")
+        for person, profile, live, state, barred in _rows(controls, spec.kind, "profiles", columns):
+            who = people[person]
+            who.profiles[spec.kind].append((profile, live))
+            who.barred |= barred
+            granted = state in GRANTED[spec.kind]
+            who.consents.append(ConsentFact(name, "email", "withdrawn" if barred else "granted" if granted else "unknown"))
+    for spec in config.connections.values():
+        rows = _rows(controls, spec.kind, "events", ("person", "id", "kind", "at", "properties"))
+        for person, source, kind, at, properties in rows:
+            if kind:
+                _tell(people[person], spec.kind, source, kind, at, orjson.loads(properties))
+    return people
+
+
+def _tell(who: Someone, platform: str, source: str, kind: str, at: Millis, native: Mapping[str, Any]) -> None:
+    """One fact; an order that two platforms tell is one, the earlier."""
+    if kind == "order_placed":
+        number, value = ORDERS[platform]
+        key = (kind, f"={native.get(number)}")
+        event = Event(kind, at, {"order_id": str(native.get(number)), "value": native.get(value)}, key[1])
+        if key in who.events and who.events[key].at <= at:
+            return
+    else:
+        key = (kind, f"{platform}:{source}")
+        event = Event(kind, at, {"machine": _machine(native)}, key[1])
+    who.events[key] = event
+
+
+def _machine(native: Mapping[str, Any]) -> bool:
+    """How each platform marks what a proxy or bot did."""
+    marks: Iterable[Any] = (native.get("machine"), native.get("Machine Open"), native.get("machine_open"), native.get("filteredEvent"))
+    return any(mark in (True, "true", "True") for mark in marks)
+
+
+def _rows(controls: Controls, platform: str, table: str, columns: tuple[str, ...]) -> Iterable[tuple[Any, ...]]:
+    found = controls.rows(platform, table)
+    return zip(*(found[column].to_pylist() for column in columns), strict=True)

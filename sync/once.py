@@ -1,0 +1,120 @@
+"""One run of the street: what `sync` does once and the daemon does on its schedule, and what came of it as data."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Collection, Mapping
+from typing import Any
+
+from connectors.base import PlatformError
+from sync.evaluate.run import Evaluation, evaluate
+from sync.ingest.pull import Pulled
+from sync.model import ExitCode
+from sync.reconcile import run as reconciling
+from sync.reconcile.run import Judged
+from sync.reconcile.sender import Report
+from sync.street import Street, pull, send
+
+
+def sync_once(
+    street: Street, connections: Collection[str] = (), *, complete: bool | None = None, data_may_go: bool = True,
+    stopping: Callable[[], bool] = lambda: False,
+) -> tuple[dict[str, Any], ExitCode]:
+    """Pull, look, evaluate, judge, approve what may go by itself, send: what `sync` prints, and the exit code.
+
+    *data_may_go*: whether data changes go without a person; *stopping*: asked between two batches.
+    """
+    pulled = pull(street, connections, complete=complete)
+    wrong = reconciling.look_at_targets(street, complete=complete)
+    _, judged = judged_now(street)
+    enqueued, waiting, failed = _let_go(street, judged, data_may_go)
+    name = reconciling.keep(street, judged, "sync") if waiting else ""
+    sent = send(street, connections, stopping)
+    outcome = outcome_report(name, enqueued, waiting, {}, sent)
+    outcome["problems"] = wrong | failed
+    outcome["pulled"] = pulled_report(pulled)
+    outcome["withheld"] = {j.key: dict(j.plan.withheld) for j in judged if j.plan.withheld}
+    code = ExitCode.FAILED if failed else code_of(street, pulled, [], sent)
+    return outcome, ExitCode.REFUSED if waiting and code is ExitCode.OK else code
+
+
+def _let_go(street: Street, judged: Collection[Judged], data_may_go: bool) -> tuple[dict[str, int], dict[str, str], dict[str, str]]:
+    """Hand what may go by itself to the outbox: (changes by target, what waits and why, what could not be made and why)."""
+    enqueued: dict[str, int] = {}
+    waiting: dict[str, str] = {}
+    failed: dict[str, str] = {}
+    for each in judged:
+        try:
+            if data_may_go and reconciling.may_go(each):
+                enqueued[each.key] = reconciling.enqueue(street, each, each.plan.changes)
+                continue
+        except PlatformError as error:
+            failed[each.key] = str(error)
+        reconciling.retract(street, each)
+        if each.plan.changes and each.key not in failed:
+            waiting[each.key] = why_waiting(each, data_may_go)
+    return enqueued, waiting, failed
+
+
+def why_waiting(each: Judged, data_may_go: bool) -> str:
+    """What a person has to decide about a target."""
+    reasons = [f"guard {refusal.guard}: {refusal.reason}" for refusal in each.refusals]
+    reasons += [each.waits] if each.waits else []
+    return "; ".join(reasons or ([] if data_may_go else ["schedule.apply.data is by_hand"]))
+
+
+def judged_now(street: Street, segments: Collection[str] = (), platform: str = "") -> tuple[Evaluation, list[Judged]]:
+    """Evaluate, then judge the targets."""
+    evaluation = evaluate(street.store, street.config, street.sources, street.clock.now())
+    return evaluation, reconciling.judge_targets(street, evaluation, only=segments, platform=platform)
+
+
+# --- results --------------------------------------------------------------------------------------------------------------
+
+
+def pulled_report(pulled: Collection[Pulled]) -> list[dict[str, Any]]:
+    return [
+        {"connection": p.connection, "stream": p.stream, "rows": p.rows, "new": p.new, "error": p.error, "off": p.off}
+        for p in pulled
+    ]
+
+
+def totals(sent: Mapping[str, Report]) -> dict[str, int]:
+    """Changes confirmed, given up and waiting, and calls, over all connections."""
+    names = ("added", "removed", "already", "dead", "waiting", "calls")
+    return {name: sum(getattr(report, name) for report in sent.values()) for name in names}
+
+
+def outcome_report(
+    name: str, enqueued: Mapping[str, int], waiting: Mapping[str, str], dropped: Mapping[str, int], sent: Mapping[str, Report],
+) -> dict[str, Any]:
+    """What `apply` and `sync` print."""
+    return {
+        "plan": name, **totals(sent), "changes": totals(sent)["added"] + totals(sent)["removed"],
+        "targets": dict(enqueued), "refused": dict(waiting), "dropped": dict(dropped),
+        "stopped": {c: list(report.stopped.values()) for c, report in sent.items() if report.stopped},
+        "next": _next(name, waiting, sent),
+    }
+
+
+def _next(name: str, waiting: Mapping[str, str], sent: Mapping[str, Report]) -> str:
+    if waiting:
+        return f"`segmentd plan --offline` shows it, `segmentd apply {name}` lets it go"
+    return "segmentd status" if any(report.dead or report.waiting for report in sent.values()) else ""
+
+
+def code_of(street: Street, pulled: Collection[Pulled], judged: Collection[Judged], sent: Mapping[str, Report]) -> ExitCode:
+    """The exit code of a run: what failed before what waits."""
+    if any(p.error and not p.off for p in pulled) or street.failures:
+        return ExitCode.FAILED
+    if any(j.refusals for j in judged):
+        return ExitCode.REFUSED
+    return code_of_sending(street, sent)
+
+
+def code_of_sending(street: Street, sent: Mapping[str, Report]) -> ExitCode:
+    numbers = totals(sent)
+    if numbers["dead"]:
+        return ExitCode.DEAD_LETTERS
+    if any(report.stopped for report in sent.values()):
+        return ExitCode.FAILED
+    return ExitCode.LATER if numbers["waiting"] else ExitCode.OK
