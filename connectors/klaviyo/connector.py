@@ -40,7 +40,7 @@ _SHOP = {"value": "$value", "currency": "$currency_code", "quantity": "quantity"
 EVENTS = {
     "Received Email": EventName("email_sent", _MAIL),
     "Opened Email": EventName("email_opened", {**_MAIL, "machine": "machine_open"}),
-    "Clicked Email": EventName("email_clicked", {**_MAIL, "url": "URL", "machine": "machine_click"}),
+    "Clicked Email": EventName("email_clicked", {**_MAIL, "url": "URL"}),
     "Bounced Email": EventName("email_bounced", {**_MAIL, "kind": "Bounce Type"}),
     "Marked Email as Spam": EventName("email_complained", _MAIL),
     "Unsubscribed": EventName("email_unsubscribed", _MAIL),
@@ -61,8 +61,9 @@ EVENTS = {
 """Metrics that Klaviyo and its shop integrations make by themselves; any other metric keeps its own name.
 
 Source: Klaviyo guides "Integrate a platform without a pre-built Klaviyo integration" (names and properties of the shop's
-metrics) and "Events API overview" (`$message`, `$value`). `OrderId`, `$currency_code`, `machine_open`, `machine_click` and
-`Bounce Type` are as seen in public warehouses of Klaviyo events, not documented: the config's `events:` can name others.
+metrics) and "Events API overview" (`$message`, `$value`). `$currency_code`, `machine_open` and `Bounce Type` are as seen in
+public warehouses of Klaviyo events, and a shop integration may call its order's number otherwise than `OrderId`: the
+config's `events:` can name others.
 """
 
 FIELDS = {

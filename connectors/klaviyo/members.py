@@ -37,13 +37,14 @@ def look(calls: Calls, target: RemoteTarget, profiles: Sequence[ProfileId]) -> d
     """Which of *profiles* are on the list; those that Klaviyo no longer has are left out.
 
     A list's profiles can be asked for by address, not by id. So the addresses are read by id first, as Klaviyo spells them
-    now, and the answer is matched by id again. Whoever has no address, or one that cannot be quoted, is asked for singly.
+    now (and in lower case, since it is not documented whether case counts), and the answer is matched by id again. Whoever has
+    no address, or one that cannot be quoted, is asked for singly.
     Source: Klaviyo API reference, revision 2026-07-15: Get Profiles (`id`: any), Get Profiles for List (`email`: any).
     """
     found: dict[ProfileId, bool] = {}
     for ids in _chunks(list(dict.fromkeys(profiles))):
         addresses = _addresses(calls, ids)
-        plain = [email for email in addresses.values() if _plain(email)]
+        plain = list(dict.fromkeys(s for email in addresses.values() if _plain(email) for s in (email, email.lower())))
         there = {member for some in _chunks(plain) for member in _members_among(calls, target, some)}
         for profile, email in addresses.items():
             found[profile] = profile in there if _plain(email) else _lists_hold(calls, target, profile)

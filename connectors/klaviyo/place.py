@@ -6,7 +6,7 @@ from dataclasses import asdict, dataclass
 
 import orjson
 
-from connectors.base import Cursor, Millis
+from connectors.base import Cursor, FaultKind, Millis, PlatformError
 
 
 @dataclass(frozen=True, slots=True)
@@ -19,8 +19,8 @@ class Place:
     Of the pull under way: *post*: its signpost, 0 until set; *newest*: the newest `updated` met; *rows*: read so far; *phase*:
     which walk it is in.
 
-    Of the walk under way: *low*: the lower bound that its filter has; *seen*: the newest sort key met; *page*: Klaviyo's own
-    cursor of the next page.
+    Of the walk under way: *low*: the lower bound that its filter has; *last*: the last row's sort key; *mixed*: rows did not come
+    in order, so *last* says nothing; *page*: Klaviyo's own cursor of the next page.
     """
 
     mark: Millis | None = None
@@ -32,7 +32,8 @@ class Place:
     rows: int = 0
     phase: int = 0
     low: Millis | None = None
-    seen: Millis | None = None
+    last: Millis | None = None
+    mixed: bool = False
     page: str = ""
 
     def cursor(self) -> Cursor:
@@ -42,13 +43,13 @@ class Place:
 
 
 def place_of(cursor: Cursor | None) -> Place:
-    """The place that *cursor* holds, the very beginning for None. ValueError when it is none of ours."""
+    """The place that *cursor* holds, the very beginning for None. PlatformError CURSOR when it is none of ours."""
     if cursor is None:
         return Place()
     try:
         return Place(**orjson.loads(cursor))
-    except TypeError:
-        raise ValueError("this cursor belongs to another connector or version") from None
+    except (TypeError, ValueError):
+        raise PlatformError("klaviyo", "pull", FaultKind.CURSOR, code="cursor of another connector or version") from None
 
 
 def later(one: Millis | None, other: Millis | None) -> Millis | None:

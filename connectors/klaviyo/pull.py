@@ -15,6 +15,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
+from itertools import pairwise
 from typing import TypeVar
 
 from connectors.base import DAY, HOUR, MINUTE, SECOND, Cursor, Event, FaultKind, Millis, Page, PlatformError, Profile
@@ -72,9 +73,10 @@ class Puller:
             place = _phase(Place(mark=place.mark, swept=place.swept), 0)
         while True:
             key = _updated if place.phase == 0 else _no_key
-            for step, found in self._walk(place, _change_read, _profiles_of, key):
-                place = replace(step, newest=step.seen) if step.phase == 0 else step
-                yield Page(place.cursor(), profiles=found)
+            end = place
+            for end, found in self._walk(place, _change_read, _profiles_of, key):
+                yield Page(end.cursor(), profiles=found)
+            place = end
             if place.mark is None or place.phase == len(PHASES) - 1:
                 break
             place = _phase(place, place.phase + 1)
@@ -99,7 +101,7 @@ class Puller:
             low = self._since if place.mark is None else max(self._since, place.mark - EVENT_OVERLAP)
             place = Place(mark=place.mark, post=self._signpost(), low=low)
         for step, found in self._window(place):
-            reached = min(step.seen or 0, step.post)
+            reached = 0 if step.mixed else min(step.last or 0, step.post)
             yield Page(step.cursor(), events=found, watermark=reached if reached > (step.mark or 0) else None)
         end = Place(mark=later(place.mark, place.post), ended=True)
         yield Page(end.cursor(), last=True, watermark=end.mark)
@@ -138,12 +140,13 @@ class Puller:
             try:
                 answered = self._calls.page(call, place.page)
             except PlatformError as error:
-                if not place.page or error.kind not in STALE or place.seen == broken_at:
+                back = _again(place)
+                if not place.page or error.kind not in STALE or back.low == broken_at:
                     raise
-                known, broken_at, place = set(), place.seen, _again(place)
+                known, broken_at, place = set(), back.low, back
                 continue
             found = _translated(rows, answered, call.name)
-            place = self._after(place, answered, found, key)
+            place = self._after(place, answered, [key(row) for row in found])
             if place.page and place.page in known:
                 raise no_progress(call.name)
             known.add(place.page)
@@ -151,24 +154,28 @@ class Puller:
             if not place.page:
                 return
 
-    def _after(self, place: Place, answered: Answered, found: Sequence[Row], key: Key[Row]) -> Place:
-        seen = max((at for row in found if (at := key(row)) is not None), default=None)
+    def _after(self, place: Place, answered: Answered, keys: Sequence[Millis | None]) -> Place:
+        """The place after a page whose rows have these sort keys."""
+        told = [key for key in keys if key is not None]
+        chain = told if place.last is None else [place.last, *told]
         return replace(
-            place, page=answered.cursor, seen=later(place.seen, seen), rows=place.rows + len(found),
+            place, page=answered.cursor, rows=place.rows + len(keys), last=chain[-1] if chain else None,
+            mixed=place.mixed or len(told) < len(keys) or any(b < a for a, b in pairwise(chain)),
+            newest=later(place.newest, max(told, default=None)),
             post=place.post or (answered.date or self._calls.clock.now()) - SIGNPOST,
         )
 
 
 def _again(place: Place) -> Place:
-    """Where a walk whose cursor is lost goes on: just before the newest row that it met."""
-    back = None if place.seen is None else min(place.seen - RETURN, place.post or place.seen)
-    return replace(place, page="", low=later(place.low, back))
+    """Where a walk whose cursor is lost goes on: just before its last row, or where it began when rows came out of order."""
+    back = None if place.last is None or place.mixed else min(place.last - RETURN, place.post or place.last)
+    return replace(place, page="", last=None, low=later(place.low, back))
 
 
 def _phase(place: Place, phase: int) -> Place:
     """At the start of a walk for changes."""
     start, back = (place.mark, PROFILE_OVERLAP) if phase == 0 else (place.swept, EVENT_OVERLAP)
-    return replace(place, phase=phase, page="", seen=None, low=None if start is None else start - back)
+    return replace(place, phase=phase, page="", last=None, mixed=False, low=None if start is None else start - back)
 
 
 def _change_read(place: Place) -> Read:

@@ -133,7 +133,6 @@ class Ground:
             yield sandbox
             tally = application.tallies.get("connector")
             assert tally is None or tally.consent == 0, "a call under the connector's key could have changed consent"
-            assert application.tallies.get("tester") is None
 
     @pytest.fixture
     def controls(self, sandbox: Sandbox) -> Iterator[Controls]:
