@@ -19,6 +19,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from email.utils import parsedate_to_datetime
+from functools import cache
 from typing import TypeVar
 from urllib.parse import parse_qsl, urlsplit
 
@@ -35,6 +36,12 @@ T = TypeVar("T")
 REPEATED = frozenset({FaultKind.THROTTLED, FaultKind.TRANSIENT, FaultKind.EDGE})
 RETRY_SHARE = 0.1                                   # retries may be this part of all calls …
 RETRY_FLOAT = 20.0                                  # … after so many that are always allowed
+
+
+@cache
+def trust() -> ssl.SSLContext:
+    """The certificates that are trusted, read once: that takes some 25 ms of CPU, and every client would do it again."""
+    return httpx.create_ssl_context()
 
 
 def parse_retry_after(value: str, now: Millis) -> float | None:
@@ -210,7 +217,7 @@ class Http:
         self._client = httpx.Client(
             headers={"Accept-Encoding": "gzip", **headers}, follow_redirects=False,
             timeout=httpx.Timeout(self._caps.silence, connect=10.0), limits=httpx.Limits(max_connections=32),
-            trust_env=host not in ("127.0.0.1", "localhost", "::1"),
+            trust_env=host not in ("127.0.0.1", "localhost", "::1"), verify=trust(),
         )
 
     def close(self) -> None:

@@ -19,7 +19,7 @@ from mailchimp_marketing import Client
 from mailchimp_marketing.api_client import ApiClientError
 
 from connectors.base import Account, Clock, FaultKind, Json, PlatformError, RemoteTarget
-from connectors.http import Answer, Fault, Http, parse_retry_after
+from connectors.http import Answer, Fault, Http, parse_retry_after, trust
 from connectors.mailchimp.api import PAGE
 from connectors.mailchimp.faults import classify, stuck, unexpected
 
@@ -60,7 +60,7 @@ class _Transport:
         self._clock = clock
         self._client = httpx.Client(
             auth=("segmentd", key), timeout=httpx.Timeout(TIMEOUT, connect=10.0), follow_redirects=False,
-            trust_env=host not in ("127.0.0.1", "localhost", "::1"),
+            trust_env=host not in ("127.0.0.1", "localhost", "::1"), verify=trust(),
         )
 
     def close(self) -> None:
