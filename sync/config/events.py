@@ -1,0 +1,188 @@
+"""The `events:` and `fields:` parts, and the rule that a fact of commerce has one witness."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from collections.abc import Mapping as Mapped
+from typing import TypeAlias
+
+from sync.config import keys, scalars
+from sync.config.connections import capabilities
+from sync.config.form import Form, Notes, Reader, shown, word
+from sync.config.model import ConnectionSpec, EventSpec
+from sync.language.words import suggestion
+from sync.located import Listing, Mapping, Place, Scalar, Value
+
+Connections: TypeAlias = Mapped[str, ConnectionSpec]
+Properties: TypeAlias = tuple[dict[str, str], dict[str, dict[str, str]]]
+COMMERCE = {
+    "order_placed": "order_id", "order_refunded": "order_id", "checkout_started": "cart_id", "cart_updated": "cart_id",
+    "product_viewed": "", "page_viewed": "",
+}
+"""Events that several platforms may tell of one fact → the property that says so, "" where there is none."""
+
+
+def natives(spec: ConnectionSpec, name: str) -> list[str]:
+    """What the platform behind *spec* calls the event *name*, built in."""
+    able = capabilities(spec.kind)
+    return [native for native, event in able.events.items() if event.name == name] if able else []
+
+
+def event_names(connections: Connections, events: Iterable[str]) -> list[str]:
+    """Every event name that a rule can expect: the built-in ones of all connections, and the config's."""
+    found = set(events)
+    for spec in connections.values():
+        able = capabilities(spec.kind)
+        found |= {event.name for event in able.events.values()} if able else set()
+    return sorted(found)
+
+
+def read_events(notes: Notes, value: Value, connections: Connections) -> dict[str, EventSpec]:
+    held = notes.mapping(value, "'events'", "events: {order_placed: {same: order_id}}")
+    found = {}
+    for name, said in held.entries if held else ():
+        if not scalars.is_name(name.text):
+            notes.complain(name.place, f"the event {word(name)} needs a plain name", "a to z, 0 to 9 and _, a letter first")
+        elif (spec := _event(notes, name, said, connections)) is not None:
+            found[name.text] = spec
+    return found
+
+
+def _event(notes: Notes, name: Scalar, value: Value, connections: Connections) -> EventSpec | None:
+    held = notes.mapping(value, f"event '{name.text}'", f"{name.text}: {{same: order_id}}")
+    if held is None:
+        return None
+    form = Form(notes, held, keys.EVENT, f"events.{name.text}", f"event '{name.text}'")
+    told = [connection for connection, spec in connections.items() if natives(spec, name.text)]
+    if not told and held.get("from") is None and connections:
+        near = suggestion(name.text, event_names(connections, ()))
+        hint = near if near.startswith("did") else "name its source: from: {CONNECTION: the platform's name}"
+        notes.complain(name.place, f"no connection tells the event '{name.text}'", hint)
+
+    def sources(notes: Notes, value: Value, key: str) -> dict[str, str] | None:
+        return _sources(notes, value, name.text, connections)
+
+    no_source: dict[str, str] = {}
+    chosen = form.read("from", sources, no_source)
+    no_property: Properties = ({}, {})
+    everywhere, there = form.read("properties", _properties(chosen or told), no_property)
+    return EventSpec(chosen, form.read("same", scalars.text, ""), everywhere, there)
+
+
+def _sources(notes: Notes, value: Value, event: str, connections: Connections) -> dict[str, str] | None:
+    """Connection → native name, of `from: klaviyo` or `from: {klaviyo: Started Trial}`."""
+    if isinstance(value, Scalar):
+        spec = _known(notes, value, connections)
+        called = natives(spec, event) if spec else []
+        if spec and len(called) != 1:
+            known = f"'{value.text}' calls it " + " and ".join(called) if called else f"'{value.text}' has no event of that name"
+            notes.complain(value.place, known, f"say which: from: {{{value.text}: NAME}}")
+        return {value.text: called[0]} if len(called) == 1 else None
+    held = notes.mapping(value, "'from'", "from: {klaviyo: Started Trial}")
+    found = {}
+    for connection, native in held.entries if held else ():
+        if _known(notes, connection, connections) is None:
+            continue
+        if isinstance(native, Mapping) and native.get("deals") is not None:
+            notes.later(native.place, "deals")
+        elif (name := scalars.text(notes, native, connection.text)) is not None:
+            found[connection.text] = name
+    return found
+
+
+def _known(notes: Notes, name: Scalar, connections: Connections) -> ConnectionSpec | None:
+    if name.text not in connections:
+        notes.complain(name.place, f"no connection is called {word(name)}", suggestion(name.text, connections))
+    return connections.get(name.text)
+
+
+def _properties(sources: Iterable[str]) -> Reader[Properties]:
+    """Reads neutral → native names: those that hold on every connection, and connection → those that hold only there."""
+
+    def read(notes: Notes, value: Value, key: str) -> Properties | None:
+        held = notes.mapping(value, f"'{key}'", "properties: {plan: Plan Name}")
+        everywhere: dict[str, str] = {}
+        there: dict[str, dict[str, str]] = {}
+        for neutral, native in held.entries if held else ():
+            for connection, named in native.entries if isinstance(native, Mapping) else ((None, native),):
+                if connection is not None and connection.text not in sources:
+                    hint = suggestion(connection.text, sources)
+                    notes.complain(connection.place, f"{word(connection)} is no connection that tells this event", hint)
+                elif (name := scalars.text(notes, named, neutral.text)) is not None:
+                    target = everywhere if connection is None else there.setdefault(connection.text, {})
+                    target[neutral.text] = name
+        return everywhere, there
+
+    return read
+
+
+def read_fields(notes: Notes, value: Value, connections: Connections) -> dict[str, tuple[str, ...]]:
+    held = notes.mapping(value, "'fields'", "fields: {country: {first_of: [hubspot.country]}}")
+    found: dict[str, tuple[str, ...]] = {}
+    nowhere: tuple[str, ...] = ()
+    for name, said in held.entries if held else ():
+        if not scalars.is_name(name.text) or name.text in connections:
+            hint = "a to z, 0 to 9 and _, a letter first; not the name of a connection"
+            notes.complain(name.place, f"the field {word(name)} needs a plain name of its own", hint)
+        elif (field := notes.mapping(said, f"field '{name.text}'", f"{name.text}: {{first_of: [hubspot.country]}}")) is not None:
+            form = Form(notes, field, keys.FIELD, f"fields.{name.text}", f"field '{name.text}'")
+            if field.get("first_of") is None and not form.wrong:
+                message = f"the field '{name.text}' does not say where it comes from"
+                notes.complain(name.place, message, "add first_of: [hubspot.country]")
+            found[name.text] = form.read("first_of", _paths(connections), nowhere)
+    return found
+
+
+def _paths(connections: Connections) -> Reader[tuple[str, ...]]:
+    def read(notes: Notes, value: Value, key: str) -> tuple[str, ...] | None:
+        if not isinstance(value, Listing) or not value.items:
+            scalars.expected(notes, value, key, "a list of paths", "for example [klaviyo.location.country, hubspot.country]")
+            return None
+        found = []
+        for item in value.items:
+            said = scalars.text(notes, item, key)
+            if said is None:
+                continue
+            connection, _, rest = said.partition(".")
+            if connection not in connections:
+                notes.complain(item.place, f"{shown(item)} does not start with a connection", suggestion(connection, connections))
+            elif not rest or "" in rest.split("."):
+                notes.complain(item.place, f"{shown(item)} names no field of '{connection}'", f"for example {connection}.country")
+            else:
+                found.append(said)
+        return tuple(found)
+
+    return read
+
+
+# --- one witness per fact --------------------------------------------------------------------------------------------------
+
+
+def one_witness(notes: Notes, used: Iterable[tuple[str, Place]], connections: Connections, events: Mapped[str, EventSpec]) -> None:
+    """Complains at the first place where a rule counts an event of commerce that several connections tell."""
+    said: set[str] = set()
+    for pattern, place in used:
+        for name, key in COMMERCE.items():
+            meant = name.startswith(pattern[:-1]) if pattern.endswith("*") else name == pattern
+            spec = events.get(name, EventSpec())
+            told = list(spec.sources) or [each for each, held in connections.items() if natives(held, name)]
+            if not meant or name in said or spec.same or len(told) < 2:
+                continue
+            said.add(name)
+            one = f"events: {{{name}: {{from: {told[0]}}}}}"
+            hint = f"say events: {{{name}: {{same: {key}}}}}, or pick one: {one}" if key else f"pick one: {one}"
+            notes.complain(place, f"{' and '.join(told)} both tell '{name}', so that one fact would count twice", hint)
+
+
+def event_words(value: Value) -> Iterator[tuple[str, Place]]:
+    """Every event name or pattern in a rule as written, with its place."""
+    if isinstance(value, Listing):
+        for item in value.items:
+            yield from event_words(item)
+    elif isinstance(value, Mapping):
+        for key, held in value.entries:
+            if key.text == "event":
+                yield from ((each.text, each.place) for each in (held.items if isinstance(held, Listing) else (held,))
+                            if isinstance(each, Scalar))
+            elif key.text not in ("where", "contact"):
+                yield from event_words(held)
