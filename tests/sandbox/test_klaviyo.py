@@ -946,3 +946,30 @@ class TestCampaigns:
         names = {one["id"]: one["attributes"]["name"] for one in found}
         told = [one["attributes"]["event_properties"] for one in place.all("/api/events")]
         assert {(one["$message"], one["Campaign Name"]) for one in told if "$message" in one} == set(names.items())
+
+
+class TestStrangers:
+    """What Airbyte's source asks, as it asks it: a retired revision, plain JSON, offsets without a colon, bounds up to now."""
+
+    @pytest.mark.parametrize(("path", "query"), [
+        ("profiles", {SUBSCRIPTIONS: "subscriptions,predictive_analytics", "filter": "greater-than(updated,2012-01-01T00:00:00+0000)",
+                      "sort": "updated", "page[size]": "100"}),
+        ("events", {"fields[event]": "event_properties,timestamp,uuid,datetime", "fields[metric]": "name,created,updated,integration",
+                    "include": "metric,attributions", "sort": "datetime",
+                    "filter": "greater-or-equal(datetime,2026-01-01T00:00:00+0000),less-than(datetime,2026-06-01T00:00:00+0000)"}),
+        ("campaigns", {"sort": "updated_at", "filter": "and(greater-or-equal(updated_at,2012-01-01T00:00:00+0000),less-or-equal("
+                       "updated_at,2026-11-18T11:06:40+0000),equals(messages.channel,'sms'),equals(archived,true))"}),
+        ("flows", {"sort": "updated", "filter": "and(greater-or-equal(updated,2012-01-01T00:00:00+0000),less-or-equal("
+                   "updated,2026-11-18T11:06:40+0000),equals(archived,false))"}),
+        ("templates", {"sort": "updated", "filter": "greater-than(updated,2012-01-01T00:00:00+0000)"}),
+        ("metrics", {}), ("lists", {}),
+    ])
+    def test_their_reads_are_answered(self, place: Place, path: str, query: dict[str, str]) -> None:
+        headers = {"Accept": "application/json", "Revision": "2024-10-15"}
+        assert place.client.get(f"/api/{path}", params=query, headers=headers).status_code == 200
+
+    def test_how_near_to_now_a_bound_may_be_is_a_switch(self, place: Place) -> None:
+        bound = f"less-than(datetime,{iso(NOW)})"
+        place.refused(400, "/api/events", filter=bound)
+        place.act("switch", name="bound_margin", value=0)
+        place.get("/api/events", filter=bound)

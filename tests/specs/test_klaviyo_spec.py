@@ -21,13 +21,31 @@ from tests.specs.describe import Operation, description
 DESCRIBED = description("klaviyo")
 NOW = 1_795_000_000_000
 PAST = "2026-01-01T00:00:00Z"
-# an operation that the description here does not hold; shape: klaviyo-api 25.0.0, get_flows
+
+
+def collection(kind: str) -> dict[str, Any]:
+    """Schema of a page of resources."""
+    return {"type": "object", "required": ["data", "links"], "properties": {"data": {"type": "array", "items": resource_of(kind)}}}
+
+
+def single(kind: str, *attributes: str) -> dict[str, Any]:
+    """Schema of one resource that has these attributes."""
+    return {"type": "object", "required": ["data", "links"], "properties": {"data": resource_of(kind, *attributes)}}
+
+
+def resource_of(kind: str, *attributes: str) -> dict[str, Any]:
+    return {
+        "type": "object", "required": ["type", "id", "attributes", "links"],
+        "properties": {"type": {"const": kind}, "attributes": {"type": "object", "required": list(attributes)}},
+    }
+
+
+# operations that the description here does not hold, which other clients read; shapes: klaviyo-api 25.0.0
 OWN: dict[str, dict[str, Any]] = {
-    "GET /api/flows": {
-        "type": "object", "required": ["data", "links"],
-        "properties": {"data": {"type": "array", "items": {
-            "type": "object", "required": ["type", "id", "attributes", "links"], "properties": {"type": {"const": "flow"}}}}},
-    },
+    "GET /api/flows": collection("flow"), "GET /api/templates": collection("template"),
+    "GET /api/campaigns/{id}": single("campaign", "name", "status"),
+    "GET /api/campaigns/{id}/campaign-messages": collection("campaign-message"),
+    "GET /api/campaign-recipient-estimations/{id}": single("campaign-recipient-estimation", "estimated_recipient_count"),
 }
 SAMPLES = {"text": ("'x'", "['x']"), "date": (PAST,), "number": ("1700000000",), "flag": ("true",), "none": ("",)}
 KIND_OF = {"datetime": "date", "created": "date", "updated": "date", "created_at": "date", "updated_at": "date",
@@ -146,8 +164,11 @@ def reading(replay: Replay, sandbox: Sandbox) -> None:
     replay("GET", f"/api/segments/{segment}", **{"additional-fields[segment]": "profile_count"})
     replay("GET", f"/api/segments/{segment}/profiles", **{"page[size]": 100})
     replay("GET", f"/api/segments/{segment}/relationships/profiles", sort="-joined_group_at")
-    replay("GET", "/api/campaigns", filter="equals(messages.channel,'email')")
+    campaign = replay("GET", "/api/campaigns", filter="equals(messages.channel,'email')")["data"][0]["id"]
+    for path in (f"campaigns/{campaign}", f"campaigns/{campaign}/campaign-messages", f"campaign-recipient-estimations/{campaign}"):
+        replay("GET", f"/api/{path}")
     replay("GET", "/api/flows")
+    replay("GET", "/api/templates")
 
 
 def profiles_and_lists(replay: Replay, sandbox: Sandbox) -> None:

@@ -45,6 +45,7 @@ class Reads:
     fields: Mapping[str, frozenset[str]] = field(default_factory=dict)
     additional: Mapping[str, frozenset[str]] = field(default_factory=dict)
     needs_filter: bool = False
+    young: bool = False             # bounds may reach up to now
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,15 +62,16 @@ class Ask:
     additional: frozenset[str]
 
 
-def ask(request: Request, reads: Reads, now: Millis) -> Ask:
-    """The wishes of a call; refuses with 400 every parameter and value that the endpoint does not know."""
+def ask(request: Request, reads: Reads, latest: Millis) -> Ask:
+    """The wishes of a call; refuses with 400 every parameter and value that the endpoint does not know, and bounds after
+    *latest*."""
     sort, found, size, after = "", list[Condition](), (reads.size or (200, 200))[0], None
     include, additional, fields = frozenset[str](), frozenset[str](), dict[str, tuple[str, ...]]()
     if reads.needs_filter and not request.one("filter"):
         bad_parameter("filter", "A filter on messages.channel is required.")
     for name, value in request.query:
         if name == "filter" and reads.rules:
-            found = conditions(value, reads.rules, now)
+            found = conditions(value, reads.rules, latest)
         elif name == "sort" and reads.sorts:
             sort = _sort(value, reads)
         elif name == "page[size]" and reads.size:

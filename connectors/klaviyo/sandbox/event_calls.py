@@ -1,4 +1,4 @@
-"""Events, metrics, campaigns and the account: reading them."""
+"""Events, metrics and the account: reading them."""
 
 from __future__ import annotations
 
@@ -8,14 +8,13 @@ import numpy as np
 import numpy.typing as npt
 
 from connectors.klaviyo.sandbox import fieldsets
-from connectors.klaviyo.sandbox.documents import Ask, Found, Keep, Reads, Rows, ask, everyone, page, picked, related, single, walk
-from connectors.klaviyo.sandbox.errors import bad_parameter, missing
-from connectors.klaviyo.sandbox.filters import DATE, RANGES, TEXT, bounds, rule, wanted
-from connectors.klaviyo.sandbox.group_calls import GroupCalls
-from connectors.klaviyo.sandbox.happenings import SHIFT, Campaign
+from connectors.klaviyo.sandbox.campaign_calls import CampaignCalls
+from connectors.klaviyo.sandbox.documents import Ask, Found, Keep, Reads, Rows, everyone, page, picked, related, single, walk
+from connectors.klaviyo.sandbox.errors import missing
+from connectors.klaviyo.sandbox.filters import DATE, RANGES, bounds, rule, wanted
+from connectors.klaviyo.sandbox.happenings import SHIFT
 from connectors.klaviyo.sandbox.identity import event_id, event_row
 from connectors.klaviyo.sandbox.people import iso
-from connectors.klaviyo.sandbox.state import OMNICHANNEL
 from connectors.sandbox.server import Request, Response, route
 
 EVENT_FIELDS = {
@@ -29,30 +28,15 @@ METRICS = Reads(
 )
 ONE_METRIC = Reads(includes=("flow-triggers",), fields=METRICS.fields)
 METRIC_FLOWS = Reads(fields={"flow": fieldsets.FLOW})
-_CAMPAIGN_RULES = {
-    "id": rule("text", "any"), "name": rule("text", "contains"), "archived": rule("flag", "equals"), "created_at": DATE,
-    "updated_at": DATE,
-}
-CAMPAIGNS = Reads(
-    size=(100, 100), sorts=("created_at", "id", "name", "scheduled_at", "updated_at"), includes=("campaign-messages", "tags"),
-    fields={"campaign": fieldsets.CAMPAIGN, "campaign-message": fieldsets.MESSAGE, "tag": fieldsets.TAG},
-    rules={**_CAMPAIGN_RULES, "messages.channel": rule("text", "equals"), "status": TEXT, "scheduled_at": DATE},
-    needs_filter=True,
-)
-OMNI_CAMPAIGNS = Reads(
-    size=(100, 100), sorts=("created_at", "id", "name", "updated_at"), includes=("campaign-audiences", "tags"),
-    fields={**CAMPAIGNS.fields, "campaign": fieldsets.OMNI_CAMPAIGN, "campaign-audience": frozenset(("definition",))},
-    rules={**_CAMPAIGN_RULES, "builder": rule("text", "equals")},
-)
 ACCOUNTS = Reads(fields={"account": fieldsets.ACCOUNT})
 
 
-class EventCalls(GroupCalls):
-    """/api/events, /api/metrics, /api/campaigns, /api/accounts."""
+class EventCalls(CampaignCalls):
+    """/api/events, /api/metrics, /api/accounts."""
 
     @route("GET", "/api/events", tier="XL", scopes=("events:read",))
     def get_events(self, request: Request) -> Response:
-        wish = ask(request, self._event_reads(), self.clock.now())
+        wish = self.ask(request, self._event_reads())
         found = self._events(wish)
         data = [self.event(request, row, wish) for row in found.rows]
         return page(request, data, found.cursor, self._beside(request, found.rows, wish))
@@ -103,7 +87,7 @@ class EventCalls(GroupCalls):
 
     @route("GET", "/api/events/{id}", tier="M", scopes=("events:read",))
     def get_event(self, request: Request) -> Response:
-        wish = ask(request, ONE_EVENT, self.clock.now())
+        wish = self.ask(request, ONE_EVENT)
         row = event_row(request.params["id"])
         if not 0 <= row < len(self.events) or not self._events_kept(None)(np.array([row]))[0]:
             missing("event", request.params["id"])
@@ -139,7 +123,7 @@ class EventCalls(GroupCalls):
 
     @route("GET", "/api/metrics", tier="M", scopes=("metrics:read",))
     def get_metrics(self, request: Request) -> Response:
-        wish = ask(request, METRICS, self.clock.now())
+        wish = self.ask(request, METRICS)
         kept = [
             n for n, metric in enumerate(self.events.metrics)
             if all(metric.integration[condition.field.split(".")[1]] == condition.values[0] for condition in wish.found)
@@ -149,12 +133,12 @@ class EventCalls(GroupCalls):
 
     @route("GET", "/api/metrics/{id}", tier="M", scopes=("metrics:read",))
     def get_metric(self, request: Request) -> Response:
-        wish = ask(request, ONE_METRIC, self.clock.now())
+        wish = self.ask(request, ONE_METRIC)
         return single(request, self.metric(request, self._metric_of(request), wish))
 
     @route("GET", "/api/metrics/{id}/flow-triggers", tier="M", scopes=("flows:read", "metrics:read"))
     def get_metric_flows(self, request: Request) -> Response:
-        ask(request, METRIC_FLOWS, self.clock.now())
+        self.ask(request, METRIC_FLOWS)
         self._metric_of(request)
         return page(request, [], "")
 
@@ -176,43 +160,16 @@ class EventCalls(GroupCalls):
             made["relationships"] = related(request.base, "metrics", metric.id, "flow-triggers")
         return made | {"links": {"self": f"{request.base}/api/metrics/{metric.id}/"}}
 
-    # campaigns
-
-    @route("GET", "/api/campaigns", tier="M", scopes=("campaigns:read",))
-    def get_campaigns(self, request: Request) -> Response:
-        omni = self.revision(request) >= OMNICHANNEL
-        wish = ask(request, OMNI_CAMPAIGNS if omni else CAMPAIGNS, self.clock.now())
-        if not omni and wanted(wish.found, "messages.channel") is None:
-            bad_parameter("filter", "A filter on messages.channel is required.")
-        campaigns = sorted(self.events.campaigns.values(), key=lambda campaign: campaign.id)
-        kept = [n for n, campaign in enumerate(campaigns) if _campaign_kept(campaign, wish)]
-        keys = [_campaign_key(campaign, wish.sort) for campaign in campaigns]
-        found = walk(np.array(sorted(kept, key=lambda n: (keys[n], n)), np.int64), lambda n: keys[n], wish, everyone)
-        shape = _omni_campaign if omni else _campaign
-        data = [self._campaign(request, campaigns[n], shape(campaigns[n], self._newsletter()), wish) for n in found.rows]
-        return page(request, data, found.cursor, [] if wish.include else None)
-
-    def _newsletter(self) -> str:
-        return next(iter(self.lists.by_id), "")
-
-    @staticmethod
-    def _campaign(request: Request, campaign: Campaign, attributes: dict[str, Any], wish: Ask) -> dict[str, Any]:
-        return {
-            "type": "campaign", "id": campaign.id, "attributes": picked(attributes, wish.fields.get("campaign")),
-            "relationships": related(request.base, "campaigns", campaign.id, "campaign-messages", "tags"),
-            "links": {"self": f"{request.base}/api/campaigns/{campaign.id}/"},
-        }
-
     # the account
 
     @route("GET", "/api/accounts", tier="XS", scopes=("accounts:read",))
     def get_accounts(self, request: Request) -> Response:
-        wish = ask(request, ACCOUNTS, self.clock.now())
+        wish = self.ask(request, ACCOUNTS)
         return page(request, [self._account(request, wish)], "")
 
     @route("GET", "/api/accounts/{id}", tier="XS", scopes=("accounts:read",))
     def get_account(self, request: Request) -> Response:
-        wish = ask(request, ACCOUNTS, self.clock.now())
+        wish = self.ask(request, ACCOUNTS)
         if request.params["id"] != self.account["id"]:
             missing("account", request.params["id"])
         return single(request, self._account(request, wish))
@@ -232,35 +189,3 @@ class EventCalls(GroupCalls):
         }
         return {"type": "account", "id": identity, "attributes": picked(attributes, wish.fields.get("account")),
                 "links": {"self": f"{request.base}/api/accounts/{identity}/"}}
-
-
-def _campaign_kept(campaign: Campaign, wish: Ask) -> bool:
-    """All campaigns are sent e-mail campaigns that nobody archived."""
-    facts = {"id": campaign.id, "messages.channel": "email", "archived": False, "status": "Sent"}
-    for field, value in facts.items():
-        values = wanted(wish.found, field)
-        if values is not None and value not in values:
-            return False
-    if any(condition.field == "name" and condition.values[0] not in campaign.name for condition in wish.found):
-        return False
-    within = bounds(wish.found, "created_at", "updated_at", "scheduled_at")
-    return within.low <= campaign.at < within.high
-
-
-def _campaign_key(campaign: Campaign, sort: str) -> Any:
-    return campaign.name if sort == "name" else campaign.at if sort.endswith("_at") else campaign.id
-
-
-def _campaign(campaign: Campaign, audience: str) -> dict[str, Any]:
-    at = iso(campaign.at)
-    return {
-        "name": campaign.name, "status": "Sent", "archived": False, "audiences": {"included": [audience], "excluded": []},
-        "send_options": {"use_smart_sending": True}, "tracking_options": None, "send_strategy": {"method": "immediate"},
-        "created_at": at, "scheduled_at": at, "updated_at": at, "send_time": at,
-    }
-
-
-def _omni_campaign(campaign: Campaign, audience: str) -> dict[str, Any]:
-    """The shape from revision 2026-10-15 on. Source: klaviyo-api 25.0.0."""
-    at = iso(campaign.at)
-    return {"created_at": at, "updated_at": at, "definition": {"name": campaign.name, "builder": "wizard", "archived": False}}

@@ -16,11 +16,10 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
 
-from connectors.clock import SECOND, Millis, millis
+from connectors.clock import Millis, millis
 from connectors.klaviyo.sandbox.errors import answer, bad_parameter, error
 from connectors.sandbox.server import Refusal
 
-FRESH: Millis = 5 * SECOND      # bounds nearer to now than this are refused. Observed in public connectors
 NEVER: Millis = 1 << 43         # later than any instant here; keys of two columns shift by 44 bits
 
 RANGES = ("greater-or-equal", "greater-than", "less-or-equal", "less-than")
@@ -61,15 +60,16 @@ class Bounds:
     high: Millis = NEVER
 
 
-def conditions(text: str, rules: Mapping[str, Rule], now: Millis) -> list[Condition]:
-    """The conditions of a filter, all of which must hold. Refuses with 400 what is not in the grammar or not for here."""
+def conditions(text: str, rules: Mapping[str, Rule], latest: Millis) -> list[Condition]:
+    """The conditions of a filter, all of which must hold. Refuses with 400 what is not in the grammar or not for here, and
+    instants after *latest*."""
     if not text.strip():
         return []
     reader = _Reader(text)
     found = reader.conditions()
     if reader.rest():
         raise reader.failure()
-    return [_checked(operator, field, values, rules, now) for operator, field, values in found]
+    return [_checked(operator, field, values, rules, latest) for operator, field, values in found]
 
 
 def bounds(found: list[Condition], *fields: str) -> Bounds:
@@ -161,7 +161,7 @@ class _Reader:
 
 
 def _checked(
-    operator: str, field: str, values: list[str] | str | None, rules: Mapping[str, Rule], now: Millis,
+    operator: str, field: str, values: list[str] | str | None, rules: Mapping[str, Rule], latest: Millis,
 ) -> Condition:
     known = rules.get(field)
     if known is None:
@@ -173,26 +173,26 @@ def _checked(
     written = values if isinstance(values, list) else [] if values is None else [values]
     if len(written) > 1 and operator not in ("any", "equals"):
         bad_parameter("filter", f"Invalid filter provided: '{operator}' takes one value.")
-    return Condition(operator, field, tuple(_read(text, known.kind, field, now) for text in written))
+    return Condition(operator, field, tuple(_read(text, known.kind, field, latest) for text in written))
 
 
-def _read(text: str, kind: str, field: str, now: Millis) -> Any:
+def _read(text: str, kind: str, field: str, latest: Millis) -> Any:
     quoted = text[0] in "\"'"
     if kind == "text" and quoted:
         return re.sub(r"\\(.)", r"\1", text[1:-1])
     if kind == "flag" and text in ("true", "false"):
         return text == "true"
     if kind in ("date", "number") and not quoted:
-        return _instant(text, kind, field, now)
+        return _instant(text, kind, field, latest)
     return bad_parameter("filter", f"Invalid filter provided: {text} is not a valid value for '{field}'.")
 
 
-def _instant(text: str, kind: str, field: str, now: Millis) -> Millis:
+def _instant(text: str, kind: str, field: str, latest: Millis) -> Millis:
     try:
         at = round(float(text) * 1000) if kind == "number" else parse_time(text)
     except (ValueError, OverflowError):
         bad_parameter("filter", f"Invalid filter provided: {text} is not a valid value for '{field}'.")
-    if at > now - FRESH:
+    if at > latest:
         bad_parameter("filter", f"Invalid filter provided: '{field}' must lie in the past.")
     return at
 

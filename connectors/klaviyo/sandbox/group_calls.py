@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from connectors.klaviyo.sandbox import fieldsets
-from connectors.klaviyo.sandbox.documents import Ask, Found, Reads, ask, document, everyone, inside, page, single, walk
+from connectors.klaviyo.sandbox.documents import Ask, Found, Reads, document, everyone, inside, page, single, walk
 from connectors.klaviyo.sandbox.errors import invalid, missing
 from connectors.klaviyo.sandbox.filters import DATE, TEXT, bounds, rule, wanted
 from connectors.klaviyo.sandbox.groups import Group, Groups
@@ -60,7 +60,7 @@ class GroupCalls(ProfileReads):
         return self._groups(request, self.segments, SEGMENTS)
 
     def _groups(self, request: Request, groups: Groups, reads: Reads) -> Response:
-        wish = ask(request, reads, self.clock.now())
+        wish = self.ask(request, reads)
         everything = groups.rows()
         kept = [n for n, group in enumerate(everything) if self._wanted_group(group, wish)]
         keys = [_group_key(group, wish.sort) for group in everything]
@@ -94,13 +94,13 @@ class GroupCalls(ProfileReads):
 
     @route("GET", "/api/lists/{id}", tier="L", scopes=("lists:read",))
     def get_list(self, request: Request) -> Response:
-        wish = ask(request, ONE_LIST, self.clock.now())
+        wish = self.ask(request, ONE_LIST)
         group = self.group_of(request, self.lists)
         return single(request, self.group(request, group, wish), included=self._included(request, [group], wish))
 
     @route("GET", "/api/segments/{id}", tier="L", scopes=("segments:read",))
     def get_segment(self, request: Request) -> Response:
-        wish = ask(request, ONE_SEGMENT, self.clock.now())
+        wish = self.ask(request, ONE_SEGMENT)
         group = self.group_of(request, self.segments)
         return single(request, self.group(request, group, wish), included=self._included(request, [group], wish))
 
@@ -118,7 +118,7 @@ class GroupCalls(ProfileReads):
         data = document(request, "list")
         name = _list_name(inside(data, "attributes", "name"))
         opt_in = _opt_in(inside(data, "attributes", "opt_in_process", default="double_opt_in"))
-        wish = ask(request, Reads(fields=FIELDS), self.clock.now())
+        wish = self.ask(request, Reads(fields=FIELDS))
         return single(request, self.group(request, self.add_list(name, opt_in), wish), 201)
 
     @route("PATCH", "/api/lists/{id}", tier="M", scopes=("lists:write",))
@@ -127,7 +127,7 @@ class GroupCalls(ProfileReads):
         data = document(request, "list")
         if data.get("id") != group.id:
             invalid("The id in the body must be that in the path.", "/data/id")
-        wish = ask(request, Reads(fields=FIELDS), self.clock.now())
+        wish = self.ask(request, Reads(fields=FIELDS))
         group.name = _list_name(inside(data, "attributes", "name", default=group.name))
         group.opt_in = _opt_in(inside(data, "attributes", "opt_in_process", default=group.opt_in))
         group.updated = self.clock.now() // 1000 * 1000
@@ -149,7 +149,7 @@ class GroupCalls(ProfileReads):
         return self._members(request, self.segments, SEGMENT_MEMBERS)
 
     def _members(self, request: Request, groups: Groups, reads: Reads) -> Response:
-        wish = ask(request, reads, self.clock.now())
+        wish = self.ask(request, reads)
         group = self.group_of(request, groups)
         found = self._member_rows(group, wish)
         return page(request, [self.profile(request, row, wish, int(group.shown[row])) for row in found.rows], found.cursor)
@@ -163,7 +163,7 @@ class GroupCalls(ProfileReads):
         return self._member_ids(request, self.segments, SEGMENT_MEMBER_IDS)
 
     def _member_ids(self, request: Request, groups: Groups, reads: Reads) -> Response:
-        wish = ask(request, reads, self.clock.now())
+        wish = self.ask(request, reads)
         found = self._member_rows(self.group_of(request, groups), wish)
         return page(request, [{"type": "profile", "id": self.people.ids[row]} for row in found.rows], found.cursor)
 
@@ -205,7 +205,7 @@ class GroupCalls(ProfileReads):
 
     @route("GET", "/api/lists/{id}/flow-triggers", tier="S", scopes=("flows:read", "lists:read"))
     def get_list_flows(self, request: Request) -> Response:
-        ask(request, Reads(fields={"flow": fieldsets.FLOW}), self.clock.now())
+        self.ask(request, Reads(fields={"flow": fieldsets.FLOW}))
         group = self.group_of(request, self.lists)
         return page(request, [self._flow(request, flow) for flow, (_, trigger) in self.flows.items() if trigger == group.id], "")
 
@@ -217,20 +217,9 @@ class GroupCalls(ProfileReads):
                            "trigger_type": "Added to List"},
         }
 
-    @route("GET", "/api/flows", tier="S", scopes=("flows:read",))
-    def get_flows(self, request: Request) -> Response:
-        reads = Reads(
-            size=(50, 50), sorts=("created", "id", "name", "status", "trigger_type", "updated"), fields=FIELDS,
-            includes=("tags",),
-            rules={"id": rule("text", "any"), "name": rule("text", "contains", "ends-with", "equals", "starts-with"),
-                   "status": rule("text", "equals"), "archived": rule("flag", "equals"), "created": DATE, "updated": DATE},
-        )
-        ask(request, reads, self.clock.now())
-        return page(request, [self._flow(request, flow) for flow in self.flows], "")
-
     @route("GET", "/api/tags", tier="S", scopes=("tags:read",))
     def get_tags(self, request: Request) -> Response:
-        wish = ask(request, TAGS, self.clock.now())
+        wish = self.ask(request, TAGS)
         kept = [identity for identity, name in self.tags.items() if all(_fits(name, c.operator, c.values[0]) for c in wish.found)]
         keys = [self.tags[identity] if wish.sort == "name" else identity for identity in kept]
         order = np.array(sorted(range(len(kept)), key=lambda n: keys[n]), np.int64)

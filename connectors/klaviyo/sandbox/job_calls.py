@@ -15,7 +15,7 @@ import orjson
 
 from connectors.clock import DAY, Millis
 from connectors.klaviyo.sandbox import fieldsets
-from connectors.klaviyo.sandbox.documents import Ask, Reads, ask, document, everyone, inside, page, picked, related, single, walk
+from connectors.klaviyo.sandbox.documents import Ask, Reads, document, everyone, inside, page, picked, related, single, walk
 from connectors.klaviyo.sandbox.errors import invalid, missing, refuse
 from connectors.klaviyo.sandbox.event_writes import EventWrites
 from connectors.klaviyo.sandbox.filters import TEXT, parse_time, rule, wanted
@@ -106,7 +106,7 @@ class JobCalls(EventWrites):
         return made | {"links": {"self": f"{request.base}/api/{job.kind}s/{job.id}/"}}
 
     def _job_page(self, request: Request, kind: str, reads: Reads) -> Response:
-        wish = ask(request, reads, self.clock.now())
+        wish = self.ask(request, reads)
         states = wanted(wish.found, "status")
         jobs = [job for job in self.jobs.values() if job.kind == kind and (not states or job.status(self.clock.now()) in states)]
         found = walk(np.arange(len(jobs)), int, wish, everyone)
@@ -131,7 +131,7 @@ class JobCalls(EventWrites):
             self.check_attributes(attributes, at)
         group = self._import_list(data)
         job = self._job(IMPORT, len(profiles), lambda job: self._import(job, profiles, group), group.id if group else "")
-        return single(request, self.job(request, job, ask(request, ONE_JOB, self.clock.now())), 202)
+        return single(request, self.job(request, job, self.ask(request, ONE_JOB)), 202)
 
     def _import_list(self, data: Mapping[str, Any]) -> Group | None:
         named = inside(data, "relationships", "lists", "data", default=[])
@@ -158,21 +158,21 @@ class JobCalls(EventWrites):
 
     @route("GET", "/api/profile-bulk-import-jobs/{job_id}", tier="M", scopes=("lists:read", "profiles:read"))
     def get_import(self, request: Request) -> Response:
-        wish = ask(request, ONE_JOB, self.clock.now())
+        wish = self.ask(request, ONE_JOB)
         job = self._job_of(request, IMPORT)
         lists = [self.lists.by_id[job.list_id]] if "lists" in wish.include and job.list_id in self.lists.by_id else []
         return single(request, self.job(request, job, wish), included=[self.group(request, group, wish) for group in lists])
 
     @route("GET", "/api/profile-bulk-import-jobs/{id}/relationships/profiles", tier="M", scopes=("profiles:read",))
     def get_import_ids(self, request: Request) -> Response:
-        wish = ask(request, IMPORT_IDS, self.clock.now())
+        wish = self.ask(request, IMPORT_IDS)
         rows = self._job_of(request, IMPORT).rows
         found = walk(np.arange(len(rows)), int, wish, everyone)
         return page(request, [{"type": "profile", "id": self.people.ids[rows[n]]} for n in found.rows], found.cursor)
 
     @route("GET", "/api/profile-bulk-import-jobs/{id}/import-errors", tier="M", scopes=("profiles:read",))
     def get_import_errors(self, request: Request) -> Response:
-        wish = ask(request, IMPORT_ERRORS, self.clock.now())
+        wish = self.ask(request, IMPORT_ERRORS)
         job = self._job_of(request, IMPORT)
         found = walk(np.arange(len(job.errors)), int, wish, everyone)
         data = []
@@ -313,7 +313,7 @@ class JobCalls(EventWrites):
         return self._suppression(request, UNSUPPRESS)
 
     def _suppression(self, request: Request, kind: str) -> Response:
-        wish = ask(request, Reads(fields=FIELDS), self.clock.now())
+        wish = self.ask(request, Reads(fields=FIELDS))
         data = document(request, kind)
         group = self._list_of(data)
         if group:
@@ -343,12 +343,12 @@ class JobCalls(EventWrites):
 
     @route("GET", "/api/profile-suppression-bulk-create-jobs/{job_id}", tier="L", scopes=("subscriptions:read",))
     def get_suppression(self, request: Request) -> Response:
-        wish = ask(request, Reads(fields=FIELDS), self.clock.now())
+        wish = self.ask(request, Reads(fields=FIELDS))
         return single(request, self.job(request, self._job_of(request, SUPPRESS), wish))
 
     @route("GET", "/api/profile-suppression-bulk-delete-jobs/{job_id}", tier="L", scopes=("subscriptions:read",))
     def get_unsuppression(self, request: Request) -> Response:
-        wish = ask(request, Reads(fields=FIELDS), self.clock.now())
+        wish = self.ask(request, Reads(fields=FIELDS))
         return single(request, self.job(request, self._job_of(request, UNSUPPRESS), wish))
 
     # erasure

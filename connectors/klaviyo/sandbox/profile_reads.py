@@ -9,7 +9,7 @@ import numpy as np
 import numpy.typing as npt
 
 from connectors.klaviyo.sandbox import fieldsets
-from connectors.klaviyo.sandbox.documents import Ask, Found, Keep, Reads, Rows, ask, page, picked, related, single, walk
+from connectors.klaviyo.sandbox.documents import Ask, Found, Keep, Reads, Rows, page, picked, related, single, walk
 from connectors.klaviyo.sandbox.errors import missing
 from connectors.klaviyo.sandbox.filters import DATE, TEXT, Condition, bounds, rule, wanted
 from connectors.klaviyo.sandbox.groups import Group
@@ -54,7 +54,7 @@ class ProfileReads(KlaviyoState):
 
     @route("GET", "/api/profiles", tier="L", scopes=("profiles:read",))
     def get_profiles(self, request: Request) -> Response:
-        wish = ask(request, PROFILES, self.clock.now())
+        wish = self.ask(request, PROFILES)
         found = self._profiles(wish)
         included: list[Any] | None = [] if wish.include else None
         return page(request, [self.profile(request, row, wish) for row in found.rows], found.cursor, included)
@@ -123,7 +123,7 @@ class ProfileReads(KlaviyoState):
 
     @route("GET", "/api/profiles/{id}", tier="L", scopes=("profiles:read",))
     def get_profile(self, request: Request) -> Response:
-        wish = ask(request, ONE_PROFILE, self.clock.now())
+        wish = self.ask(request, ONE_PROFILE)
         row = self.row_of(request.params["id"])
         included = [
             self.group(request, group, wish) for kind, groups in (("lists", self.lists), ("segments", self.segments))
@@ -140,7 +140,7 @@ class ProfileReads(KlaviyoState):
         return self._group_ids(request, "segment")
 
     def _group_ids(self, request: Request, kind: str) -> Response:
-        ask(request, Reads(), self.clock.now())
+        self.ask(request, Reads())
         row = self.row_of(request.params["id"])
         groups = self.lists if kind == "list" else self.segments
         return page(request, [{"type": kind, "id": group.id} for group in groups.rows() if self._shown(group, row)], "")

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from connectors.klaviyo.sandbox import fieldsets
-from connectors.klaviyo.sandbox.documents import Reads, ask, document, inside, reply, single
+from connectors.klaviyo.sandbox.documents import Reads, document, inside, reply, single
 from connectors.klaviyo.sandbox.errors import duplicate, invalid, refuse
 from connectors.klaviyo.sandbox.event_calls import EventCalls
 from connectors.klaviyo.sandbox.profile_reads import ADDITIONAL
@@ -140,7 +140,7 @@ class ProfileWrites(EventCalls):
         people.touch(row, self.clock.now())
 
     def _written(self, request: Request, row: int, status: int, dropped: bool) -> Response:
-        wish = ask(request, WRITES, self.clock.now())
+        wish = self.ask(request, WRITES)
         response = single(request, self.profile(request, row, wish), status)
         response.headers.update(PARTIAL if dropped else {})
         return response
@@ -148,7 +148,7 @@ class ProfileWrites(EventCalls):
     @route("POST", "/api/profile-merge", tier="M", scopes=("profiles:write",))
     def merge_profiles(self, request: Request) -> Response:
         """One source into one destination, when the job's time has come; then the source's id is 404."""
-        ask(request, MERGE, self.clock.now())
+        self.ask(request, MERGE)
         data = document(request, "profile-merge")
         sources = inside(data, "relationships", "profiles", "data")
         if not isinstance(sources, list) or len(sources) != 1 or not isinstance(sources[0], dict):

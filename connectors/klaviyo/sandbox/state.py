@@ -10,6 +10,7 @@ from typing import Any, ClassVar
 import numpy as np
 
 from connectors.clock import Clock, Millis
+from connectors.klaviyo.sandbox.documents import Ask, Reads, ask
 from connectors.klaviyo.sandbox.errors import answer, error, fault, throttled
 from connectors.klaviyo.sandbox.groups import Group, Groups
 from connectors.klaviyo.sandbox.happenings import Happenings
@@ -28,6 +29,7 @@ OMNICHANNEL = "2026-10-15"      # from here on campaigns have another shape. Sou
 OPT_OUT = "x-klaviyo-revision-fall-forward-opt-out"
 SWITCHES = {
     "event_page_most": 1000,    # the description says 1000, the prose 200
+    "bound_margin": 5000,       # milliseconds before now in which a bound of profiles and events is refused: seen, not documented
     "updated_on_consent": 0,    # whether `updated` moves when consent or suppression changes: not documented
 }
 
@@ -136,6 +138,10 @@ class KlaviyoState(Application):
         if request.path.startswith("/api/profiles/") and {"lists", "segments"} & set(request.one("include").split(",")):
             strict.append(self.budgets.of("include groups", "XS"))
         return strict
+
+    def ask(self, request: Request, reads: Reads) -> Ask:
+        """What the call wishes, checked. Bounds in the future are refused everywhere; shortly before now where it was seen."""
+        return ask(request, reads, self.clock.now() - (0 if reads.young else self.switches["bound_margin"]))
 
     def not_found(self, request: Request, allowed: list[str]) -> Response:
         if allowed:
