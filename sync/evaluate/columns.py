@@ -12,12 +12,13 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from connectors.base import Millis
-from sync.evaluate.numbers import within
-from sync.evaluate.snapshot import Ints, Mask, every
-from sync.language.predicates import TEXTUAL, Compare, Limit, Predicate
-from sync.language.values import INT64_MAX, PLACES, Json, Path, decode, distinct_keys, read_number
+from sync.evaluate.plain import compares, instants_pass, numbers_pass
+from sync.evaluate.snapshot import Ints, Mask
+from sync.language.predicates import Predicate
+from sync.language.values import INT64_MAX, PLACES, Json, Path, canonical, decode, distinct_keys, instant_text, read_number
 
 _PLAIN = r"^-?[0-9]{1,12}(\.[0-9]{1,6})?$"
+_INSTANT = r'^"[12][0-9]{3}-[0-9]{2}-[0-9]{2}T[0-2][0-9]:[0-5][0-9]:[0-5][0-9]([.][0-9]{1,3})?(Z|[+]00:00)"$'
 Codes = npt.NDArray[np.int32]
 
 
@@ -42,24 +43,24 @@ class Dictionary:
 
     def value(self, code: int) -> Json:
         """The value of one code, decoded."""
-        text = self.texts[code]
+        text = self.texts[code] if code < len(self) else None
         return None if text is None else decode(text)
 
     def answers(self, predicate: Predicate, now: Millis) -> Mask:
         """Per code whether the value passes; only for predicates that look at no other field."""
         if predicate not in self._answers:
-            limits = number_limits(predicate)
-            self._answers[predicate] = self._asked(predicate, now) if limits is None else self._compared(predicate, limits, now)
+            self._answers[predicate] = self._compared(predicate, now) if compares(predicate) else self._asked(predicate, now)
         return self._answers[predicate]
 
     def _asked(self, predicate: Predicate, now: Millis) -> Mask:
         return np.fromiter((predicate.holds(value, {}, now) for value in self.values), bool, len(self) + 1)
 
-    def _compared(self, predicate: Predicate, limits: Sequence[Limit], now: Millis) -> Mask:
-        """The same for predicates that compare: plain numerals at once, whatever else there is one by one."""
-        plain, millionths = self.plain_numbers
-        answers = every([within(limit, millionths, 1) for limit in limits])
-        for code in np.flatnonzero(~plain).tolist():
+    def _compared(self, predicate: Predicate, now: Millis) -> Mask:
+        """The same for predicates that compare: plain numerals and instants at once, whatever else there is one by one."""
+        is_number, millionths = self.plain_numbers
+        is_instant, times = self.plain_instants
+        answers = np.where(is_number, numbers_pass(predicate, millionths), instants_pass(predicate, times, now))
+        for code in np.flatnonzero(~is_number & ~is_instant).tolist():
             answers[code] = predicate.holds(self.value(code), {}, now)
         return answers
 
@@ -75,6 +76,21 @@ class Dictionary:
             millionths[plain] = words[::2]                              # 18 digits fit the low word of the 128 bits
         return plain, millionths
 
+    @cached_property
+    def plain_instants(self) -> tuple[Mask, Ints]:
+        """Which codes are instants in UTC as platforms write them, and their milliseconds (0 for the rest)."""
+        plain, times = np.zeros(len(self) + 1, bool), np.zeros(len(self) + 1, np.int64)
+        if len(self):
+            found = pc.fill_null(pc.match_substring_regex(self._column, _INSTANT), False)
+            local = pc.utf8_slice_codeunits(pc.replace_substring_regex(pc.filter(self._column, found), "(Z|[+]00:00)\"$", ""), 1)
+            try:
+                read = pc.cast(local, pa.timestamp("ms"))
+            except pa.ArrowInvalid:                                     # 30 February among them: each by itself
+                return plain, times
+            plain[:-1] = found.to_numpy(zero_copy_only=False)
+            times[plain] = pc.cast(read, pa.int64()).to_numpy(zero_copy_only=False)
+        return plain, times
+
     def tells(self, question: Callable[[Json], bool]) -> Mask:
         """Per code the answer to *question*."""
         return np.fromiter(map(question, self.values), bool, len(self) + 1)
@@ -88,20 +104,6 @@ class Dictionary:
         if self._keys is None:
             self._keys = Keys(self, interned)
         return self._keys
-
-
-def number_limits(predicate: Predicate) -> list[Limit] | None:
-    """What *predicate* asks of a value that is a number, as limits; None when it asks more than comparisons."""
-    limits = []
-    for test in predicate.tests:
-        if not isinstance(test, Compare) or test.field is not None or test.operator in TEXTUAL:
-            return None
-        dates_only = test.operator in ("before", "after")
-        numbers = [op.number for op in test.operands if op.kind != "boolean" and op.number is not None and not dates_only]
-        comparable = len(numbers) == len(test.operands) or test.operator == "in"
-        operator = test.operator if comparable and not dates_only else "in"
-        limits.append(Limit(operator, tuple(numbers) if comparable else (), test.negated))
-    return limits
 
 
 class Numbers:
@@ -120,6 +122,24 @@ class Numbers:
             else:
                 self.too_big[code] = number is not None
         self.unit = int(np.gcd.reduce(self.millionths)) or 1            # every number is a multiple of it
+
+
+class Instants(Dictionary):
+    """Times that are no texts yet: known_since."""
+
+    def __init__(self, times: Ints) -> None:
+        super().__init__(pa.nulls(len(times), pa.string()))
+        self._times = times
+
+    @cached_property
+    def texts(self) -> list[str | None]:
+        return [*(canonical(instant_text(at)) for at in self._times.tolist()), None]
+
+    @cached_property
+    def plain_instants(self) -> tuple[Mask, Ints]:
+        known = np.ones(len(self) + 1, bool)
+        known[-1] = False
+        return known, np.append(self._times, 0)
 
 
 class Keys:
@@ -157,7 +177,7 @@ class Columns:
     """Turns Arrow columns into `Column`s; equal dictionaries become one, so that their answers are shared."""
 
     def __init__(self) -> None:
-        self._known: dict[tuple[int, int, int], Dictionary] = {}
+        self._known: dict[tuple[int, ...], Dictionary] = {}
         self.interned: dict[str, int] = {}
 
     def read(self, column: Any) -> Column:
@@ -174,11 +194,10 @@ class Columns:
         return Column(filled.to_numpy(zero_copy_only=False), self._dictionary(column.dictionary))
 
     def _dictionary(self, texts: Any) -> Dictionary:
-        buffers = texts.buffers()
-        key = (buffers[-1].address if buffers[-1] else 0, texts.offset, len(texts))
-        if not key[0]:
-            return Dictionary(texts)
-        return self._known.setdefault(key, Dictionary(texts))
+        key = (*(0 if buffer is None else buffer.address for buffer in texts.buffers()), texts.offset, len(texts))
+        if key not in self._known:
+            self._known[key] = Dictionary(texts)                        # which keeps the buffers, so their addresses stay theirs
+        return self._known[key]
 
 
 def passes(path: Path, predicate: Predicate, columns: Mapping[Path, Column], now: Millis) -> Mask:

@@ -1,4 +1,4 @@
-"""Window edges as positions in a sorted column of times. The only place where the full pass compares times of events."""
+"""Window edges as numbers, and as positions in a sorted column of times. The only place where the full pass compares windows."""
 
 from __future__ import annotations
 
@@ -6,18 +6,20 @@ import numpy as np
 
 from connectors.base import Millis
 from sync.evaluate.snapshot import Ints
-from sync.language.window import Ago, Dates, Ever, OlderThan, Window, Within
+from sync.language.window import Ago, Ahead, Dates, Ever, OlderThan, Relative, Window, Within
 
 BEGINNING: Millis = -(2**63)
 
 
-def bounds(window: Window, now: Millis) -> tuple[Millis, Millis]:
+def bounds(window: Window | Relative, now: Millis) -> tuple[Millis, Millis]:
     """(after, upto) such that the window holds t exactly when after < t ≤ upto."""
     match window:
         case Ever():
             return BEGINNING, now
         case Within(span):
             return now - span, now
+        case Ahead(span):
+            return now, now + span
         case Ago(far, near):
             return now - far, now - near
         case OlderThan(span):

@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from connectors.base import Millis
-from sync.evaluate.columns import Column, Columns, passes
+from sync.evaluate.columns import Column, Columns, Instants, passes
 from sync.evaluate.events import EventArrays
 from sync.evaluate.snapshot import Ints, Mask, Snapshot, every, some
 from sync.language.describe import describe
@@ -32,7 +32,7 @@ from sync.language.nodes import (
     Suppressed,
     walk,
 )
-from sync.language.values import Path, RuleFailure, canonical, instant_text
+from sync.language.values import Path, RuleFailure
 
 
 @dataclass(frozen=True, slots=True)
@@ -136,7 +136,8 @@ class _World:
     def _field(self, path: Path) -> Column:
         if path not in self._fields:
             if path == KNOWN_SINCE:
-                self._fields[path] = _instants(self._snapshot.known_since, self._columns)
+                times, codes = np.unique(self._snapshot.known_since, return_inverse=True)
+                self._fields[path] = Column(codes.astype(np.int32), Instants(times))
             else:
                 self._fields[path] = self._columns.read(self._snapshot.fields(path))
         return self._fields[path]
@@ -170,12 +171,3 @@ def _rows(question: Callable[..., bool], words: list[Column]) -> Mask:
     _, first, place = np.unique(combined, return_index=True, return_inverse=True)
     answers = [question(*(column.dictionary.texts[column.codes[row]] for column in words)) for row in first]
     return np.array(answers, bool)[place] if size else np.zeros(0, bool)
-
-
-def _instants(times: Ints, columns: Columns) -> Column:
-    """Times as the texts that a date predicate reads."""
-    import pyarrow as pa
-
-    distinct, codes = np.unique(times, return_inverse=True)
-    texts = pa.array([canonical(instant_text(int(at))) for at in distinct], pa.string())
-    return columns.read(pa.DictionaryArray.from_arrays(pa.array(codes, pa.int32()), texts))

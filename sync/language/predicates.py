@@ -245,10 +245,14 @@ def _equal(value: Json, operand: Operand, ignore_case: bool, zone: ZoneInfo) -> 
     if is_number(value) or operand.kind == "number":
         number = read_number(value)
         return number is not None and number == operand.number
-    inner, outer = read_span(value, zone), read_span(operand.text, zone)
+    outer = _span(operand.text, zone)
+    inner = None if outer is None else read_span(value, zone)
     if inner is not None and outer is not None:
         return outer[0] <= inner[0] and inner[1] <= outer[1]
     return _same_text(read_text(value), operand.text, ignore_case)
+
+
+_span = lru_cache(maxsize=4096)(read_span)                              # of operands: the same few, for every value
 
 
 def _same_text(one: str | None, other: str, ignore_case: bool) -> bool:
@@ -262,7 +266,7 @@ def _ordered(operator: str, value: Json, operand: Operand, zone: ZoneInfo) -> bo
     number = None if operator in ("before", "after") else read_number(value)
     if number is not None and operand.number is not None:
         return _in_order(operator, (number, number), (operand.number, operand.number), 0)
-    span, limit = read_span(value, zone), read_span(operand.text, zone)
+    span, limit = read_span(value, zone), _span(operand.text, zone)
     return span is not None and limit is not None and _in_order(operator, span, limit, 1)
 
 

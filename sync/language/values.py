@@ -11,7 +11,7 @@ import math
 import re
 import unicodedata
 from collections.abc import Mapping
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from decimal import Context, Decimal
 from typing import Any, TypeAlias
 from zoneinfo import ZoneInfo
@@ -212,11 +212,10 @@ def _instant(found: re.Match[str], zone: ZoneInfo) -> Span:
         if hours > 23 or minutes > 59:
             raise ValueError("no such offset")
         ahead = (hours * 60 + minutes) * 60_000
-        at = local_millis(local, _UTC) + (ahead if found[9] == "-" else -ahead)
+        at = millis(local.replace(tzinfo=UTC)) + (ahead if found[9] == "-" else -ahead)
     return at, at + 1
 
 
-_UTC = ZoneInfo("UTC")
 _NONE = timedelta(0)
 
 

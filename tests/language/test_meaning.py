@@ -15,7 +15,7 @@ from tests.language.support import BERLIN, DAY, NOW, at, event, holds, person, p
 NOTHING: list[dict[str, Any]] = [{}, {"city": None}, {"city": ""}, {"city": []}]
 
 
-# --- two-valued logic ------------------------------------------------------------------------------------------------------------
+# --- two-valued logic ---------------------------------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize("fields", NOTHING)
@@ -71,7 +71,7 @@ def test_a_segment_of_one_not_is_legal_and_takes_in_whoever_has_no_events() -> N
     assert holds("not: {event: order_placed}", person())
 
 
-# --- events -------------------------------------------------------------------------------------------------------------------------
+# --- events -------------------------------------------------------------------------------------------------------------------
 
 
 def test_an_event_from_the_future_waits_until_its_time_comes() -> None:
@@ -164,7 +164,7 @@ def test_events_are_named_one_by_one_by_beginning_or_all(names: str, count: int)
     assert holds(f"{{event: {names}, count: {count}}}", who)
 
 
-# --- numbers, texts, dates --------------------------------------------------------------------------------------------------------------
+# --- numbers, texts, dates ----------------------------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize(("value", "millionths"), [
@@ -247,7 +247,7 @@ def test_known_since_is_a_field_of_every_contact() -> None:
     assert not holds("contact: {known_since: {within_last: 1d}}", person(known_since=NOW - DAY))
 
 
-# --- lists ---------------------------------------------------------------------------------------------------------------------------------
+# --- lists --------------------------------------------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize(("test", "value", "expected"), [
@@ -272,7 +272,7 @@ def test_dots_nest_and_an_escaped_dot_is_a_letter() -> None:
     assert not holds("contact: {klaviyo.properties.plan.name: gold}", fields)
 
 
-# --- consent, membership, segments, sample -----------------------------------------------------------------------------------------------------
+# --- consent, membership, segments, sample ------------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize(("states", "said"), [

@@ -1,0 +1,76 @@
+"""Predicates asked of plain numerals and plain instants by the column: the same answers as `Predicate.holds`, at once.
+
+Only comparisons are understood (`compares`); all else, and every value that is neither, goes through the predicate itself.
+"""
+
+from __future__ import annotations
+
+from zoneinfo import ZoneInfo
+
+import numpy as np
+
+from connectors.base import Millis
+from sync.evaluate.edges import bounds
+from sync.evaluate.numbers import within
+from sync.evaluate.snapshot import Ints, Mask, every, some
+from sync.language.predicates import TEXTUAL, Compare, Limit, Operand, Predicate, WhenRelative
+from sync.language.values import read_span
+
+
+def compares(predicate: Predicate) -> bool:
+    """Whether *predicate* only compares a value with literals and with now."""
+    return all(
+        isinstance(test, WhenRelative) or (isinstance(test, Compare) and test.field is None and test.operator not in TEXTUAL)
+        for test in predicate.tests
+    )
+
+
+def numbers_pass(predicate: Predicate, millionths: Ints) -> Mask:
+    """What a predicate that compares says of numbers."""
+    return every([_number_passes(test, millionths) for test in predicate.tests])
+
+
+def _number_passes(test: object, millionths: Ints) -> Mask:
+    if not isinstance(test, Compare):                                   # a number is no date
+        return np.zeros(len(millionths), bool)
+    numbers = tuple(operand.number for operand in test.operands if operand.number is not None and operand.kind != "boolean")
+    comparable = len(numbers) == len(test.operands) and test.operator not in ("before", "after")
+    if comparable or test.operator == "in":
+        return within(Limit(test.operator, numbers, test.negated), millionths, 1)
+    return np.full(len(millionths), test.negated)
+
+
+def instants_pass(predicate: Predicate, times: Ints, now: Millis) -> Mask:
+    """What a predicate that compares says of instants."""
+    return every([_instant_passes(test, times, predicate.zone, now) for test in predicate.tests])
+
+
+def _instant_passes(test: object, times: Ints, zone: ZoneInfo, now: Millis) -> Mask:
+    if isinstance(test, WhenRelative):
+        after, upto = bounds(test.window, now)
+        return (times > after) & (times <= upto)
+    if not isinstance(test, Compare):
+        raise TypeError(f"{type(test).__name__} is no comparison")
+    if test.operator == "between":
+        passes = _in_order("at_least", times, test.operands[0], zone) & _in_order("at_most", times, test.operands[1], zone)
+    else:
+        passes = some([_in_order(test.operator, times, operand, zone) for operand in test.operands])
+    return ~passes if test.negated else passes
+
+
+def _in_order(operator: str, times: Ints, operand: Operand, zone: ZoneInfo) -> Mask:
+    span = None if operand.kind == "boolean" else read_span(operand.text, zone)
+    if span is None:
+        return np.zeros(len(times), bool)
+    start, end = span
+    match operator:
+        case "in":
+            return (times >= start) & (times < end)
+        case "at_least":
+            return times >= start
+        case "at_most":
+            return times < end
+        case "more_than" | "after":
+            return times >= end
+        case _:
+            return times < start
