@@ -79,8 +79,12 @@ class Ground(Application):
             return ""
 
     def find(self, request: Request) -> tuple[Route | None, list[str]]:
-        if request.method == "POST" and "x-http-method-override" in request.headers:
-            request.method = request.headers["x-http-method-override"].upper()
+        """POST stands for the method that X-HTTP-Method-Override names; with other methods the header is refused."""
+        override = request.headers.get("x-http-method-override", "")
+        if override and request.method != "POST":
+            request.params["refused"] = override
+            return None, []
+        request.method = override.upper() or request.method
         return super().find(request)
 
     def refuse(self, request: Request, role: str, found: Route | None) -> Response | None:
@@ -95,13 +99,11 @@ class Ground(Application):
         drill = request.headers.get("x-trigger-error")
         if drill is not None:
             return errors.named(drill) if drill in errors.GLOSSARY else errors.named("BadRequest")
-        if "x-http-method-override" in request.headers and request.method in ("GET", "HEAD"):
-            return errors.named("InvalidMethodOverride")
         return None
 
     def not_found(self, request: Request, allowed: list[str]) -> Response:
         if not allowed:
-            return errors.named("ResourceNotFound")
+            return errors.named("InvalidMethodOverride" if "refused" in request.params else "ResourceNotFound")
         response = errors.named("MethodNotAllowed")
         response.headers["Allow"] = ", ".join(sorted(set(allowed)))
         return response

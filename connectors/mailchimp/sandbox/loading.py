@@ -55,7 +55,7 @@ class Loading(Records):
             self._load_sales(which, events, np.isin(kind, [KINDS.index(one) for one in kinds]) & (member >= 0), member)
 
     def _load_people(self, people: pa.Table) -> None:
-        person, standing = people["person"].to_numpy(), codes(people[self.name], STANDINGS)
+        person, standing = people["person"].to_numpy().astype(np.int64), codes(people[self.name], STANDINGS)
         status = np.array([STATUS_OF[one] for one in STANDINGS])[standing]
         status = np.where((status == TRANSACTIONAL) & (person % PENDING_EACH == 0), PENDING, status)
         now = self.clock.now() // SECOND * SECOND
