@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Collection, Mapping
 from typing import Any
 
 from connectors.base import PlatformError
@@ -10,25 +10,24 @@ from sync.evaluate.run import Evaluation, evaluate
 from sync.ingest.pull import Pulled
 from sync.model import ExitCode
 from sync.reconcile import run as reconciling
-from sync.reconcile.run import Judged
+from sync.reconcile.run import Judged, send
 from sync.reconcile.sender import Report
-from sync.street import Street, pull, send
+from sync.street import Street, pull
 
 
 def sync_once(
     street: Street, connections: Collection[str] = (), *, complete: bool | None = None, data_may_go: bool = True,
-    stopping: Callable[[], bool] = lambda: False,
 ) -> tuple[dict[str, Any], ExitCode]:
     """Pull, look, evaluate, judge, approve what may go by itself, send: what `sync` prints, and the exit code.
 
-    *data_may_go*: whether data changes go without a person; *stopping*: asked between two batches.
+    *data_may_go*: whether data changes go without a person.
     """
     pulled = pull(street, connections, complete=complete)
     wrong = reconciling.look_at_targets(street, complete=complete)
     _, judged = judged_now(street)
     enqueued, waiting, failed = _let_go(street, judged, data_may_go)
     name = reconciling.keep(street, judged, "sync") if waiting else ""
-    sent = send(street, connections, stopping)
+    sent = send(street, connections)
     outcome = outcome_report(name, enqueued, waiting, {}, sent)
     outcome["problems"] = wrong | failed
     outcome["pulled"] = pulled_report(pulled)

@@ -1,19 +1,55 @@
-"""An open connection as the street sees it: the connector, its number in the store, and how its events are called here."""
+"""A connection as the street sees it: what its data means, and how to reach it."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 
-from connectors.base import Connector
+from connectors import registry
+from connectors.base import Capabilities, Connector, EventName
+from sync.config.model import Config
 from sync.store.facts import Naming
+from sync.store.store import Store
 
 
 @dataclass(frozen=True, slots=True)
-class Source:
-    """*number*: the store's; *account*: the one that the config expects, or ""."""
+class Origin:
+    """What the store's data of one connection means. *number*: the store's; -1 for one that was never opened."""
 
     name: str
     number: int
-    connector: Connector
+    capabilities: Capabilities
     naming: Naming
+
+
+@dataclass(frozen=True, slots=True)
+class Source(Origin):
+    """An open connection. *account*: the one that the config expects, or ""."""
+
+    connector: Connector
     account: str = ""
+
+
+def origins(config: Config, store: Store) -> dict[str, Origin]:
+    """Every connection of the config by name, without opening any: for those who only read the store."""
+    numbers = dict(store.rows("select name, id from connections"))
+    return {
+        name: Origin(name, numbers.get(name, -1), registry.kind(spec.kind).capabilities, naming_of(config, name))
+        for name, spec in config.connections.items()
+    }
+
+
+def naming_of(config: Config, connection: str) -> Naming:
+    """How *connection*'s events are called: the platform's built-in names, changed by the config's `events:`."""
+    names: dict[str, EventName] = dict(registry.kind(config.connections[connection].kind).capabilities.events)
+    same: dict[str, str] = {}
+    ignored: set[str] = set()
+    for neutral, spec in config.events.items():
+        if spec.same:
+            same[neutral] = spec.same
+        if spec.sources and connection not in spec.sources:
+            ignored.add(neutral)
+        natives = [spec.sources[connection]] if connection in spec.sources else [n for n, e in names.items() if e.name == neutral]
+        for native in natives:
+            known = names[native].properties if native in names else {}
+            names[native] = EventName(neutral, {**known, **spec.properties})
+    return Naming(connection, names, same, frozenset(ignored))

@@ -1,4 +1,4 @@
-"""The street from end to end: open, pull, evaluate, plan, apply. Commands and the daemon are thin doors over these steps."""
+"""The street itself: one config, one store, one clock, open connections; and the pull over all of them at once."""
 
 from __future__ import annotations
 
@@ -8,17 +8,14 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from typing import TypeVar
 
-from connectors import registry
-from connectors.base import Clock, EventName, Millis, PlatformError, RetryPolicy, StreamKind
+from connectors.base import Clock, Millis, PlatformError, RetryPolicy, StreamKind
 from connectors.base import Stream as StreamSpec
 from sync.config.errors import ConfigError
 from sync.config.model import Config
 from sync.config.opening import open_connection
 from sync.ingest import pull as pulling
 from sync.ingest.pull import AnotherAccount, Pulled
-from sync.reconcile import sender as sending
-from sync.reconcile.sender import Report, Sender
-from sync.source import Source
+from sync.source import Source, naming_of
 from sync.store import outbox, streams
 from sync.store.facts import Naming
 from sync.store.store import Store
@@ -34,7 +31,7 @@ class Watch:
 
     pulled: pulling.Progress = pulling.silent
     listed: Callable[[str, int], None] = lambda target, members: None
-    sent: sending.Sent = sending.silent
+    sent: Callable[[str, int, int], None] = lambda connection, done, total: None
 
 
 @dataclass
@@ -52,6 +49,7 @@ class Street:
     watch: Watch = field(default_factory=Watch)
     policy: RetryPolicy = field(default_factory=RetryPolicy)
     jitter: Callable[[], float] = random.random
+    stopping: Callable[[], bool] = lambda: False    # asked between pages and between batches
 
     def __enter__(self) -> Street:
         return self
@@ -81,7 +79,7 @@ def open_street(config: Config, store: Store, clock: Clock, watch: Watch | None 
             problems += error.problems
             continue
         number = store.connection(name, spec.kind)
-        sources[name] = Source(name, number, connector, naming_of(config, name), spec.account or "")
+        sources[name] = Source(name, number, connector.capabilities, naming_of(config, name), connector, spec.account or "")
     if problems:
         for source in sources.values():
             source.connector.close()
@@ -89,23 +87,6 @@ def open_street(config: Config, store: Store, clock: Clock, watch: Watch | None 
     with store.transaction() as db:
         outbox.recover(db)
     return Street(config, store, clock, sources, watch=watch or Watch())
-
-
-def naming_of(config: Config, connection: str) -> Naming:
-    """How *connection*'s events are called: the platform's built-in names, changed by the config's `events:`."""
-    names: dict[str, EventName] = dict(registry.kind(config.connections[connection].kind).capabilities.events)
-    same: dict[str, str] = {}
-    ignored: set[str] = set()
-    for neutral, spec in config.events.items():
-        if spec.same:
-            same[neutral] = spec.same
-        if spec.sources and connection not in spec.sources:
-            ignored.add(neutral)
-        natives = [spec.sources[connection]] if connection in spec.sources else [n for n, e in names.items() if e.name == neutral]
-        for native in natives:
-            known = names[native].properties if native in names else {}
-            names[native] = EventName(neutral, {**known, **spec.properties})
-    return Naming(connection, names, same, frozenset(ignored))
 
 
 # --- pull -----------------------------------------------------------------------------------------------------------------
@@ -124,7 +105,7 @@ def _pull_one(street: Street, source: Source, complete: bool | None) -> list[Pul
         street.failures[source.name] = str(error)
         return [Pulled(source.name, "account", error=str(error))]
     wanted = due_streams(street, source, complete)
-    return pulling.pull(street.store, source, wanted, street.namings, street.clock, street.watch.pulled)
+    return pulling.pull(street.store, source, wanted, street.namings, street.clock, street.watch.pulled, street.stopping)
 
 
 def check_accounts(street: Street) -> None:
@@ -145,7 +126,7 @@ def due_streams(street: Street, source: Source, complete: bool | None) -> list[S
     cadence = street.config.schedule.pull.complete
     due = last_due(cadence, street.clock.now(), street.config.settings.timezone)
     wanted = []
-    for stream in source.connector.capabilities.streams:
+    for stream in source.capabilities.streams:
         state = states.get(stream.name)
         if stream.incremental and not stream.sweep:
             wanted.append(stream)
@@ -162,7 +143,7 @@ def _last_look(source: Source, stream: StreamSpec, states: Mapping[str, StreamSt
         return states[stream.name].finished or 0
     if not stream.sweep:
         return 0
-    firsts = [states[s.name].first for s in source.connector.capabilities.streams
+    firsts = [states[s.name].first for s in source.capabilities.streams
               if s.kind is StreamKind.PROFILES and not s.sweep and s.name in states]
     return max((first for first in firsts if first is not None), default=2**62)
 
@@ -181,20 +162,7 @@ def together(street: Street, only: Iterable[str], work: Callable[[Source], T]) -
         return list(pool.map(attended, sources))
 
 
-# --- send -----------------------------------------------------------------------------------------------------------------
-
-
-def send(street: Street, only: Iterable[str] = (), stopping: Callable[[], bool] = lambda: False) -> dict[str, Report]:
-    """Send what the outbox holds, every connection at once: connection → what came of it."""
-    began = street.clock.now()
-
-    def one(source: Source) -> tuple[str, Report]:
-        sender = Sender(
-            street.store, source, street.clock, street.policy, began, jitter=street.jitter, progress=street.watch.sent,
-        )
-        return source.name, sender.run(stopping)
-
-    return dict(together(street, only, one))
+# --- age ------------------------------------------------------------------------------------------------------------------
 
 
 def age_of_data(street: Street) -> dict[str, Millis | None]:
@@ -204,7 +172,7 @@ def age_of_data(street: Street) -> dict[str, Millis | None]:
 
 def age_of(street: Street, source: Source) -> Millis | None:
     states = {s.stream: s for s in streams.states(street.store) if s.connection == source.name}
-    changes = [s.name for s in source.connector.capabilities.streams if s.incremental and not s.sweep]
+    changes = [s.name for s in source.capabilities.streams if s.incremental and not s.sweep]
     finished = [states[name].finished if name in states else None for name in changes]
     known = [at for at in finished if at is not None]
     return None if len(known) < len(finished) or not known else street.clock.now() - min(known)

@@ -15,7 +15,7 @@ from sync.once import code_of, code_of_sending, judged_now, outcome_report, pull
 from sync.reconcile import run as reconciling
 from sync.reconcile.report import plan_report
 from sync.runs import recorded
-from sync.street import check_accounts, pull, send
+from sync.street import check_accounts, pull
 
 COMPLETE = click.option(
     "--complete/--changes-only", default=None, help="Look at everything now, not once a day (or at nothing of it).",
@@ -62,7 +62,7 @@ def apply(clock: Clock, path: Path | None, as_json: bool, name: str, allowed: tu
         check_accounts(street)
         _, judged = judged_now(street)
         approval = reconciling.approve(street, judged, approved, pairs)
-        sent = send(street)
+        sent = reconciling.send(street)
         outcome = outcome_report(approved.id, approval.enqueued, approval.refused, approval.dropped, sent)
         code = ExitCode.REFUSED if approval.refused else code_of_sending(street, sent)
         record.end(code, {"plan": approved.id, "allowed": list(allowed), "reason": reason, **totals(sent)})

@@ -15,7 +15,7 @@ from sync.evaluate.full_pass import Result, full_pass
 from sync.language.needs import Needs, needs
 from sync.language.nodes import MemberOf, Names, Node, walk
 from sync.language.values import Path, parse_path
-from sync.source import Source
+from sync.source import Origin
 from sync.store import memberships, streams
 from sync.store.store import Store, digest_of
 
@@ -40,7 +40,7 @@ class Evaluation:
     grounds: Mapping[str, Ground]
 
 
-def evaluate(store: Store, config: Config, sources: Mapping[str, Source], now: Millis) -> Evaluation:
+def evaluate(store: Store, config: Config, sources: Mapping[str, Origin], now: Millis) -> Evaluation:
     """Answer all segments at *now* and keep the memberships; a failing segment keeps its last good one."""
     rules = {name: segment.rule for name, segment in config.segments.items()}
     result = full_pass(snapshot_of(store, config, sources, rules.values()), rules, now)
@@ -75,7 +75,7 @@ def asked(name: str, rules: Mapping[str, Node]) -> set[str]:
 # --- the snapshot ---------------------------------------------------------------------------------------------------------
 
 
-def snapshot_of(store: Store, config: Config, sources: Mapping[str, Source], rules: Collection[Node]) -> StoreSnapshot:
+def snapshot_of(store: Store, config: Config, sources: Mapping[str, Origin], rules: Collection[Node]) -> StoreSnapshot:
     """What *rules* may read."""
     paths = {path for rule in rules for path in needs(rule).fields}
     fields = {path: field_sources(config, sources, path) for path in paths}
@@ -83,7 +83,7 @@ def snapshot_of(store: Store, config: Config, sources: Mapping[str, Source], rul
     return StoreSnapshot(store, fields, {s.number: s.name for s in sources.values()}, watched)
 
 
-def field_sources(config: Config, sources: Mapping[str, Source], path: Path) -> list[FieldSource]:
+def field_sources(config: Config, sources: Mapping[str, Origin], path: Path) -> list[FieldSource]:
     """Where *path* is looked for: one connection's own record, or for a neutral field the config's order."""
     if path[0] in sources:
         return [FieldSource(sources[path[0]].number, path[1:], neutral=False)]
@@ -93,8 +93,8 @@ def field_sources(config: Config, sources: Mapping[str, Source], path: Path) -> 
             FieldSource(sources[first[0]].number, first[1:] + path[1:], neutral=True) for first in chosen if first[0] in sources
         ]
     return [
-        FieldSource(source.number, parse_path(source.connector.capabilities.fields[path[0]]) + path[1:], neutral=True)
-        for source in sources.values() if path[0] in source.connector.capabilities.fields
+        FieldSource(source.number, parse_path(source.capabilities.fields[path[0]]) + path[1:], neutral=True)
+        for source in sources.values() if path[0] in source.capabilities.fields
     ]
 
 
@@ -132,7 +132,7 @@ def _watched(store: Store) -> dict[int, Watched]:
 
 
 def ground_of(
-    store: Store, config: Config, sources: Mapping[str, Source], name: str, rules: Mapping[str, Node], now: Millis,
+    store: Store, config: Config, sources: Mapping[str, Origin], name: str, rules: Mapping[str, Node], now: Millis,
 ) -> Ground:
     """Whether the data under segment *name* (and those it asks) is all there, and fresh."""
     rests_on = sorted({c for each in asked(name, rules) for c in connections_of(config, sources, needs(rules[each]))})
@@ -142,7 +142,7 @@ def ground_of(
         if connection not in sources:
             waiting = waiting or f"{connection} cannot be opened"
             continue
-        for stream in sources[connection].connector.capabilities.streams:
+        for stream in sources[connection].capabilities.streams:
             state = states.get((connection, stream.name))
             if stream.sweep:
                 continue
@@ -160,7 +160,7 @@ def _ago(age: Millis) -> str:
     return f"{age // 3_600_000} h" if age >= 7_200_000 else f"{age // 60_000} min"
 
 
-def connections_of(config: Config, sources: Mapping[str, Source], what: Needs) -> set[str]:
+def connections_of(config: Config, sources: Mapping[str, Origin], what: Needs) -> set[str]:
     """Connections whose data a rule reads: those that tell its events, hold its fields, or are asked for consent or members."""
     found = {c for c in what.connections if c is not None}
     if None in what.connections:
@@ -173,7 +173,7 @@ def connections_of(config: Config, sources: Mapping[str, Source], what: Needs) -
     return found
 
 
-def _tells(source: Source, names: Names) -> bool:
+def _tells(source: Origin, names: Names) -> bool:
     """Whether any event type that *names* takes may come from *source*."""
     told = {event.name for event in source.naming.names.values()} - source.naming.ignored
     own = f"{source.naming.prefix}."

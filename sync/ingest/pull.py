@@ -63,14 +63,14 @@ def check_account(store: Store, source: Source) -> Account:
 
 def pull(
     store: Store, source: Source, wanted: Sequence[Stream], namings: Mapping[int, Naming], clock: Clock,
-    progress: Progress = silent,
+    progress: Progress = silent, stopping: Callable[[], bool] = lambda: False,
 ) -> list[Pulled]:
     """Pull *wanted* streams of one connection, profiles first so that events find their people. A failing stream does not
-    stop the next one; a refused key or another account stops all."""
-    outcomes = []
+    stop the next one; a refused key or another account stops all, and so does *stopping*, asked after each page."""
+    outcomes: list[Pulled] = []
     for stream in sorted(wanted, key=lambda s: s.kind is not StreamKind.PROFILES):
         try:
-            outcomes.append(_pull_stream(store, source, stream, namings, clock, progress))
+            outcomes.append(_pull_stream(store, source, stream, namings, clock, progress, stopping))
         except PlatformError as error:
             outcomes.append(_failed(store, source, stream, error))
             if error.kind in (FaultKind.KEY, FaultKind.ACCOUNT):
@@ -90,6 +90,7 @@ def _failed(store: Store, source: Source, stream: Stream, error: PlatformError) 
 
 def _pull_stream(
     store: Store, source: Source, stream: Stream, namings: Mapping[int, Naming], clock: Clock, progress: Progress,
+    stopping: Callable[[], bool],
 ) -> Pulled:
     store.room()
     with store.transaction() as db:
@@ -103,15 +104,17 @@ def _pull_stream(
         crash_point("pull.after_page")
         cursor, rows, ended = page.cursor, rows + len(page.profiles) + len(page.events), page.last
         progress(source.name, stream.name, rows, page.total)
+        if stopping() and not ended:
+            return Pulled(source.name, stream.name, rows, new, error="stopped; the next run goes on from here")
     if not ended:
-        raise PlatformError(source.connector.capabilities.platform, stream.name, FaultKind.TRANSIENT, code="pull was cut off")
+        raise PlatformError(source.capabilities.platform, stream.name, FaultKind.TRANSIENT, code="pull was cut off")
     return Pulled(source.name, stream.name, rows, new)
 
 
 def _refuse_standstill(source: Source, stream: Stream, before: Cursor | None, page: Page) -> None:
     """The same cursor twice would go on for ever."""
     if not page.last and page.cursor == before:
-        raise PlatformError(source.connector.capabilities.platform, stream.name, FaultKind.INVALID, code="no progress")
+        raise PlatformError(source.capabilities.platform, stream.name, FaultKind.INVALID, code="no progress")
 
 
 def _take(
@@ -140,6 +143,6 @@ def _finish_sweep(db: streams.Database, source: Source, stream: Stream, sweep: i
     seen, known = streams.seen(db, source.number, stream.name)
     if seen == 0 and known > 0:
         raise PlatformError(
-            source.connector.capabilities.platform, stream.name, FaultKind.EDGE, code=f"empty where {known} profiles were",
+            source.capabilities.platform, stream.name, FaultKind.EDGE, code=f"empty where {known} profiles were",
         )
     people.mark_unseen_gone(db, source.number, sweep)

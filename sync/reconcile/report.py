@@ -22,7 +22,7 @@ def plan_report(
 ) -> dict[str, Any]:
     """Accounts and age of data, then per target the numbers, refusals with the way through, calls, and the next command."""
     ages = age_of_data(street)
-    calls = sum(calls_of(j.plan, street.sources[j.spec.connection].connector.capabilities.batch) for j in judged)
+    calls = sum(calls_of(j.plan, street.sources[j.spec.connection].capabilities.batch) for j in judged)
     return {
         "plan": name,
         "connections": {

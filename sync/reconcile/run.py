@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import zlib
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -18,6 +18,7 @@ from sync.evaluate.run import Evaluation, watch_key, watched_by
 from sync.model import ContactId, ExitCode, SegmentdError, TargetKey
 from sync.reconcile.guard import Refusal, judge
 from sync.reconcile.plan import Caution, Change, Plan, plan
+from sync.reconcile.sender import Report, Sender
 from sync.reconcile.views import fresh, read_view, resolve, standing_of, view_of
 from sync.source import Source
 from sync.store import memberships, outbox
@@ -64,7 +65,7 @@ def _look_at(street: Street, source: Source, complete: bool | None) -> dict[str,
     wrong: dict[str, str] = {}
     for key, audience, kind, name in _wanted_views(street, source):
         try:
-            remote = source.connector.audience(audience) if source.connector.capabilities.audiences else ""
+            remote = source.connector.audience(audience) if source.capabilities.audiences else ""
             state = memberships.target(street.store, key, kind, source.number, remote, name)
             state = resolve(street.store, source, state)
             if complete or (complete is None and not fresh(state, street.clock.now())) or state.first_met is None:
@@ -309,3 +310,19 @@ def retract(street: Street, each: Judged) -> None:
 def may_go(each: Judged) -> bool:
     """Whether a plan goes without a person: nothing refuses it and nothing about it is new."""
     return not each.refusals and not each.waits and each.spec.manage is not Manage.OBSERVE
+
+
+# --- sending --------------------------------------------------------------------------------------------------------------
+
+
+def send(street: Street, only: Iterable[str] = ()) -> dict[str, Report]:
+    """Send what the outbox holds, every connection at once: connection → what came of it."""
+    began = street.clock.now()
+
+    def one(source: Source) -> tuple[str, Report]:
+        sender = Sender(
+            street.store, source, street.clock, street.policy, began, jitter=street.jitter, progress=street.watch.sent,
+        )
+        return source.name, sender.run(street.stopping)
+
+    return dict(together(street, only, one))

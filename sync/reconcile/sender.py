@@ -71,7 +71,7 @@ class Sender:
         self.store, self.source, self.clock, self.policy, self.began = store, source, clock, policy, began
         self.jitter, self.progress = jitter, progress
         self.report = Report()
-        self.limits = source.connector.capabilities.batch
+        self.limits = source.capabilities.batch
 
     def run(self, stopping: Callable[[], bool] = lambda: False) -> Report:
         """Send until nothing is due, waiting for what is due within the policy's patience; stop between two batches when
@@ -153,7 +153,7 @@ class Sender:
         return [letter for letter in batch if letter.id not in left]
 
     def _look(self, removes: Sequence[Letter], remote: RemoteTarget) -> dict[ProfileId, bool]:
-        if self.source.connector.capabilities.lookup:
+        if self.source.capabilities.lookup:
             return self.source.connector.look(remote, [letter.profile for letter in removes])
         target = removes[0].target
         state = next(s for s in memberships.states(self.store).values() if s.id == target)

@@ -56,7 +56,7 @@ def read_view(store: Store, source: Source, state: TargetState, clock: Clock, pr
     if not complete:
         return _doubt(store, state, "the listing did not reach its end")
     with store.transaction() as db:
-        memberships.write_view(db, state.id, listed, began, clock.now(), source.connector.capabilities.member_lag)
+        memberships.write_view(db, state.id, listed, began, clock.now(), source.capabilities.member_lag)
         crash_point("view.before_commit")
     return ""
 
@@ -100,8 +100,10 @@ def view_of(store: Store, state: TargetState, now: Millis) -> View:
 
 
 def standing_of(store: Store, config: Config, spec: TargetSpec, state: TargetState, audience: str, scope: str | None) -> Standing:
-    """Who is barred, frozen, reachable for one target. *audience* and *scope* are the platform's ids."""
-    withdrawn = memberships.barred(store, config.consent.withdrawn.value, state.connection, audience, scope)
+    """Who is barred, frozen, reachable for one target. *audience* and *scope* (of a subscription type) are the platform's ids.
+    Whoever left or was suppressed on a list itself is barred from that list, too."""
+    scopes = [s for s in (scope, state.remote.id if state.remote else None) if s]
+    withdrawn = memberships.barred(store, config.consent.withdrawn.value, state.connection, audience, scopes)
     return Standing(
         barred=withdrawn, frozen=memberships.unreadable(store),
         reachable=memberships.reachable(store, state.connection, audience, state.id),

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 
 import numpy as np
 import numpy.typing as npt
+import orjson
 
 from connectors.base import Millis, Op, ProfileId, RemoteTarget
 from sync.model import ContactId, StoreError
@@ -239,14 +240,15 @@ def reachable(store: Store, connection: int, audience: str, target: int) -> dict
     return {row[0]: Reach(row[1], row[2]) for row in rows}
 
 
-def barred(store: Store, where: str, connection: int, audience: str, scope: str | None) -> frozenset[ContactId]:
-    """Contacts whose e-mail consent is withdrawn or suppressed: *where* "anywhere", on this "platform" or "audience"; opt-outs
-    of one subscription type only for a target that names it (*scope*)."""
+def barred(store: Store, where: str, connection: int, audience: str, scopes: Collection[str]) -> frozenset[ContactId]:
+    """Contacts whose e-mail consent is withdrawn or suppressed: *where* "anywhere", on this "platform" or "audience"; those
+    that concern one subscription type or one list only for a target that names it or is it (*scopes*)."""
     return frozenset(row[0] for row in store.rows(
         "select distinct p.contact from consents s join profiles p on p.connection = s.connection and p.id = s.profile "
         "where s.channel = 'email' and p.state != 'gone' and (s.state = 'withdrawn' or s.suppressed) and ("
         " (s.scope = '' and (?1 = 'anywhere' or (s.connection = ?2 and (?1 = 'platform' or p.audience = ?3))))"
-        " or (s.scope = ?4 and s.connection = ?2))", where, connection, audience, scope,
+        " or (s.scope != '' and s.scope in (select value from json_each(?4)) and s.connection = ?2))",
+        where, connection, audience, orjson.dumps(list(scopes)).decode(),
     ))
 
 

@@ -10,6 +10,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+from sync.crash import crash_point
 from sync.model import StoreError
 from sync.store import opening
 
@@ -56,6 +57,7 @@ class Store:
         """A writer moves its -wal into the file first."""
         with self._turn:
             if self._writer:
+                crash_point("close.before_checkpoint")
                 opening.checkpoint(self.db, self.path)
             self.db.close()
             if self._writer:

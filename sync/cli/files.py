@@ -1,0 +1,83 @@
+"""`init`, `check`, `config`, `schema`: the commands about the YAML; they need neither secrets nor network."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import click
+
+from connectors.base import Clock
+from sync.cli.common import emit, find_config, options, read_config, table
+from sync.model import ExitCode
+
+
+@click.command()
+@click.argument("target", type=click.Path(path_type=Path), default="config.yaml")
+@click.option("--json", "as_json", is_flag=True, help="Print one JSON object instead of text.")
+def init(target: Path, as_json: bool) -> None:
+    """Write a config to start from to TARGET (default config.yaml); never over an existing file."""
+    from sync.config.scaffold import scaffold
+
+    try:
+        with target.open("x", encoding="utf-8") as file:
+            file.write(scaffold(("mailchimp", "hubspot", "klaviyo")))
+    except FileExistsError:
+        raise click.UsageError(f"{target} is there already; name another file, or `segmentd check -c {target}`") from None
+    except OSError as error:
+        raise click.UsageError(f"{target} cannot be written: {error.strerror}") from None
+    emit({"written": str(target)}, as_json, lambda: f"{target} written. Next: edit it, then segmentd check -c {target}")
+
+
+@click.command()
+@options
+@click.pass_obj
+def check(clock: Clock, path: Path | None, as_json: bool) -> int:
+    """Validate the config: every mistake at once, each with file:line:column and what would be right."""
+    from sync.config.load import load
+
+    del clock
+    file = find_config(path)
+    config, problems = load(file)
+    found = {
+        "file": str(file), "ok": config is not None,
+        "problems": [{"file": p.place.file, "line": p.place.line, "column": p.place.column, "message": p.message, "hint": p.hint}
+                     for p in problems],
+        "connections": len(config.connections) if config else 0, "segments": len(config.segments) if config else 0,
+        "targets": sum(len(s.targets) for s in config.segments.values()) if config else 0,
+    }
+    if config is None:
+        count = f"{len(problems)} problem{'s' * (len(problems) != 1)}"
+        emit(found, as_json, lambda: "\n".join([*map(str, problems), f"\n{count}; nothing was read or written anywhere"]))
+        return ExitCode.CONFIG
+    emit(found, as_json, lambda: "\n".join([
+        *map(str, problems),
+        f"{file}: sound: {found['connections']} connections, {found['segments']} segments, {found['targets']} targets. "
+        "Next: segmentd plan",
+    ]))
+    return ExitCode.OK
+
+
+@click.command(name="config")
+@options
+@click.pass_obj
+def config(clock: Clock, path: Path | None, as_json: bool) -> None:
+    """Show every effective value, and the place it comes from (or that it is a default)."""
+    from sync.config.effective import effective
+
+    del clock
+    rows = effective(read_config(path))
+    found = [{"key": key, "value": value, "from": str(place) if place else "default"} for key, value, place in rows]
+    lines = [[f["key"], str(f["value"]), f["from"]] for f in found]
+    emit(found, as_json, lambda: table(lines, set()))
+
+
+@click.command()
+@click.option("--json", "as_json", is_flag=True, help="The same: a schema is JSON.")
+def schema(as_json: bool) -> None:
+    """Print the JSON Schema of the config, for editors (`# yaml-language-server: $schema=…`)."""
+    import orjson
+
+    from sync.config.schema import config_schema
+
+    del as_json
+    click.echo(orjson.dumps(config_schema(), option=orjson.OPT_INDENT_2).decode())

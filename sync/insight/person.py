@@ -1,0 +1,99 @@
+"""One contact as the oracle sees it, read from the store: for `explain`."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import orjson
+
+from sync.config.model import Config
+from sync.evaluate.run import field_sources, snapshot_of
+from sync.language.needs import needs
+from sync.language.person import ConsentFact, Event, MembershipFact, Person
+from sync.language.values import Path, decode
+from sync.model import canonical_email
+from sync.source import Origin
+from sync.store.facts import at_path
+from sync.store.store import Store
+
+
+def contact_of(store: Store, address: str) -> int | None:
+    """The contact that *address* leads to, or None."""
+    email = canonical_email(address)
+    row = store.one("select contact from addresses where address = ?", email) if email else None
+    return int(row[0]) if row else None
+
+
+def person_of(store: Store, config: Config, sources: Mapping[str, Origin], contact: int) -> Person:
+    """Everything that the config's rules may ask about *contact*."""
+    rules = {name: segment.rule for name, segment in config.segments.items()}
+    since, key = store.rows("select known_since, sample_key from contacts where id = ?", contact)[0]
+    return Person(
+        fields=_fields(store, config, sources, contact, {path for rule in rules.values() for path in needs(rule).fields}),
+        events=_events(store, contact), consents=_consents(store, contact), memberships=_memberships(store, config, sources, contact),
+        known_since=since, sample_key=key, rules=rules,
+    )
+
+
+def _fields(store: Store, config: Config, sources: Mapping[str, Origin], contact: int, paths: set[Path]) -> dict[str, Any]:
+    """The fields that rules name, nested by their parts."""
+    records = {
+        connection: decode(text) for connection, text in store.rows(
+            "select connection, fields from profiles where contact = ? and state != 'gone' "
+            "order by state = 'live', mailable, updated, id", contact,
+        )
+    }
+    found: dict[str, Any] = {}
+    for path in paths:
+        for source in field_sources(config, sources, path):
+            value = at_path(records.get(source.connection, {}), ".".join(source.path))
+            if value is not None and not (source.neutral and value == ""):
+                _put(found, path, value)
+                break
+    return found
+
+
+def _put(record: dict[str, Any], path: Path, value: Any) -> None:
+    for part in path[:-1]:
+        record = record.setdefault(part, {})
+    record[path[-1]] = value
+
+
+def _events(store: Store, contact: int) -> tuple[Event, ...]:
+    rows = store.rows(
+        "select t.name, e.at, e.properties, e.hash from events e join event_types t on t.id = e.type where e.contact = ? order by e.at",
+        contact,
+    )
+    return tuple(Event(name, at, decode(properties), str(hash_)) for name, at, properties, hash_ in rows)
+
+
+def _consents(store: Store, contact: int) -> tuple[ConsentFact, ...]:
+    rows = store.rows(
+        "select c.name, s.channel, s.state, s.scope, s.suppressed, s.at from consents s join connections c on c.id = s.connection "
+        "join profiles p on p.connection = s.connection and p.id = s.profile where p.contact = ? and p.state != 'gone'", contact,
+    )
+    return tuple(ConsentFact(*row[:4], suppressed=bool(row[4]), at=row[5]) for row in rows)
+
+
+def _memberships(store: Store, config: Config, sources: Mapping[str, Origin], contact: int) -> tuple[MembershipFact, ...]:
+    rules = [segment.rule for segment in config.segments.values()]
+    rows = snapshot_of(store, config, sources, rules).memberships().to_pylist()
+    return tuple(
+        MembershipFact(row["connection"], row["kind"], row["name"], row["audience"]) for row in rows if row["contact"] == contact
+    )
+
+
+def native_events(store: Store) -> list[tuple[str, int, int, int]]:
+    """Event names with how many there are, the first and the last moment."""
+    return [
+        (name, count, first, last) for name, count, first, last in store.rows(
+            "select t.name, count(*), min(e.at), max(e.at) from events e join event_types t on t.id = e.type group by t.id order by t.name",
+        )
+    ]
+
+
+def decode_summary(text: str | None) -> dict[str, Any]:
+    """A run's summary as it was kept."""
+    found: dict[str, Any] = orjson.loads(text) if text else {}
+    return found
