@@ -145,7 +145,7 @@ class ProfileWrites(EventCalls):
         response.headers.update(PARTIAL if dropped else {})
         return response
 
-    @route("POST", "/api/profile-merge", tier="M", scopes=("profiles:write",))
+    @route("POST", "/api/profile-merge", consent=True, tier="M", scopes=("profiles:write",))
     def merge_profiles(self, request: Request) -> Response:
         """One source into one destination, when the job's time has come; then the source's id is 404."""
         self.ask(request, MERGE)
