@@ -55,10 +55,12 @@ def _connection(notes: Notes, name: Scalar, value: Value) -> ConnectionSpec | No
         return None
     able = capabilities(kind)
     if able is None:
-        notes.complain(held.place, f"the connector '{kind}' is installed but cannot be loaded", "reinstall the package it comes with")
+        hint = "reinstall the package it comes with"
+        notes.complain(held.place, f"the connector '{kind}' is installed but cannot be loaded", hint)
         return None
     form = Form(notes, held, keys.CONNECTION, path, f"connection '{name.text}'", more=able.options, elsewhere=_unfit(able))
-    audiences = form.read("audiences", _audiences, {}) if able.audiences else {}
+    none: dict[str, str] = {}
+    audiences = form.read("audiences", _audiences, none) if able.audiences else none
     return ConnectionSpec(
         name=name.text, kind=kind,
         key=form.read("key", _secret, SecretRef("credential", name.text)),
@@ -135,7 +137,8 @@ def _audiences(notes: Notes, value: Value, key: str) -> dict[str, str] | None:
     found: dict[str, str] = {}
     for short, ref in held.entries:
         if not scalars.is_name(short.text):
-            notes.complain(short.place, f"the audience {word(short)} needs a plain short name", "a to z, 0 to 9 and _, a letter first")
+            hint = "a to z, 0 to 9 and _, a letter first"
+            notes.complain(short.place, f"the audience {word(short)} needs a plain short name", hint)
         elif (name := scalars.text(notes, ref, short.text)) is not None:
             twin = next((other for other, same in found.items() if same == name), None)
             if twin is not None:

@@ -158,7 +158,9 @@ def _paths(connections: Connections) -> Reader[tuple[str, ...]]:
 # --- one witness per fact --------------------------------------------------------------------------------------------------
 
 
-def one_witness(notes: Notes, used: Iterable[tuple[str, Place]], connections: Connections, events: Mapped[str, EventSpec]) -> None:
+def one_witness(
+    notes: Notes, used: Iterable[tuple[str, Place]], connections: Connections, events: Mapped[str, EventSpec],
+) -> None:
     """Complains at the first place where a rule counts an event of commerce that several connections tell."""
     said: set[str] = set()
     for pattern, place in used:

@@ -62,7 +62,8 @@ def word(key: Scalar) -> str:
 
 
 class Form:
-    """One map of the file. *path* is its dotted key; *where* its name in messages; *elsewhere*: key → why it does not fit here."""
+    """One map of the file. *path* is its dotted key; *where* its name in messages; *more*: further keys that are right;
+    *elsewhere*: key → why it does not fit here."""
 
     def __init__(
         self, notes: Notes, held: Mapping, section: Section, path: str, where: str = "", *,

@@ -67,7 +67,7 @@ FIELD = Section("a field", {"first_of": "Paths such as hubspot.country; the firs
 CONSENT = Section("consent", {"withdrawn": "anywhere bars everywhere; platform and audience bar only there"})
 
 DEFAULTS = Section("defaults", {
-    "manage": "observe plans only, add_only never removes, ours removes what is ours, exclusive makes the target equal the segment",
+    "manage": "observe plans, add_only never removes, ours removes what is ours, exclusive makes the target equal the segment",
     "existing": "Members found at first contact: ask refuses until decided, keep leaves them, adopt makes them ours",
     "missing": "A contact without a profile there: skip",
     "require": "none, or granted: only contacts whose consent is known",

@@ -108,7 +108,8 @@ def _schedule(notes: Notes, value: Value) -> Schedule:
             pull.read("changes", scalars.span(), base.pull.changes), pull.read("complete", scalars.cadence, base.pull.complete),
         ),
         ApplySchedule(
-            apply.read("data", scalars.member(Apply), base.apply.data), apply.read("edits", scalars.member(Apply), base.apply.edits),
+            apply.read("data", scalars.member(Apply), base.apply.data),
+            apply.read("edits", scalars.member(Apply), base.apply.edits),
         ),
     )
 

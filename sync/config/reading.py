@@ -180,7 +180,7 @@ _COMPLAINTS = (
     (r"cannot start any token", "this character cannot start a value", "quote the value"),
     (r"found unexpected end of stream", "a quote is not closed", ""),
     (r"found undefined alias", "an alias (*name) without its anchor (&name) before it", "quote the value if it is a text"),
-    (r"unknown escape|escape sequence", "a backslash in double quotes starts an escape that does not exist", "use 'single quotes'"),
+    (r"unknown escape|escape sequence", "a backslash in double quotes starts an unknown escape", "use 'single quotes'"),
     (r"sequence entries are not allowed", "a list cannot start here", "put the `-` on a line of its own"),
     (r"expected alphabetic or numeric|while scanning an (alias|anchor)", "* and & at the start mean an alias or anchor",
      "quote the value"),
@@ -261,7 +261,8 @@ class _Builder:
             value = self._value(next(self._events))
             if key.text in first:
                 earlier = first[key.text]
-                self._problems.append(Problem(key.place, f"the key '{key.text}' is repeated", f"first at {earlier.line}:{earlier.column}"))
+                hint = f"first at {earlier.line}:{earlier.column}"
+                self._problems.append(Problem(key.place, f"the key {key.text[:60]!r} is repeated", hint))
             else:
                 first[key.text] = key.place
                 entries.append((key, value))

@@ -17,7 +17,9 @@ from sync.located import Place, Problem
 
 LARGEST = 8 * 1024
 CREDENTIALS = Path("/etc/segmentd/credentials")     # where systemd's LoadCredential= of our unit reads them, too
-_SHAPES = re.compile(r"pk_[0-9a-f]{12,}|pat-[a-z]{2,3}[0-9]+-[0-9a-f-]{12,}|[0-9a-f]{32}-us[0-9]+|sk_(?:live|test)_\w{8,}", re.IGNORECASE)
+_SHAPES = re.compile(
+    r"pk_[0-9a-f]{12,}|pat-[a-z]{2,3}[0-9]+-[0-9a-f-]{12,}|[0-9a-f]{32}-us[0-9]+|sk_(?:live|test)_\w{8,}", re.IGNORECASE,
+)
 """Private keys as the platforms spell them.
 
 Source: Klaviyo developer guide "Authenticate API requests" (pk_…), HubSpot developer docs "Private apps" (pat-REGION-…),

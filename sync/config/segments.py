@@ -112,6 +112,7 @@ def _segment(notes: Notes, name: Scalar, value: Value, names: list[str], around:
     known = RULE_KEYS | LATER_KEYS
     rule = Mapping(tuple(entry for entry in held.entries if entry[0].text in known - keys.SEGMENT.later), name.place)
     form = Form(notes, held, keys.SEGMENT, f"segments.{name.text}", where, more=sorted(known))
+    notes.origins[f"{form.path}.timezone"] = notes.origins.get("settings.timezone")
     zone = form.read("timezone", scalars.zone, around.settings.timezone)
     description = form.read("description", scalars.prose, "")
     sync = held.get("sync")
@@ -182,17 +183,18 @@ def _target(notes: Notes, value: Value, segment: str, connection: str, around: A
     behaviour = _behaviour(form, around.defaults)
     subscription = form.read("subscription", scalars.text, "") if able.subscriptions else ""
     said = value.get("guards")
-    guards = _own_guards(notes, said, around.guards, path) if said is not None else around.guards
+    guards = _own_guards(notes, said, around.guards, path)
     if not name or audience is None:
         return None
     return TargetSpec(segment, connection, audience, kind, name, *behaviour, subscription, guards, value.place)
 
 
-def _own_guards(notes: Notes, value: Value, base: Guards, path: str) -> Guards:
+def _own_guards(notes: Notes, value: Value | None, base: Guards, path: str) -> Guards:
+    """The file's guards, changed by what the target says."""
     for name in ("removes", "adds"):
         for key in keys.THRESHOLD.keys:
             notes.origins[f"{path}.guards.{name}.{key}"] = notes.origins.get(f"guards.{name}.{key}")
-    return read_guards(notes, value, base, f"{path}.guards", of_target=True)
+    return base if value is None else read_guards(notes, value, base, f"{path}.guards", of_target=True)
 
 
 def _kind(notes: Notes, value: Mapping, able: Capabilities, example: str) -> str | None:
