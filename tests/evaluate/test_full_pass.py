@@ -153,3 +153,18 @@ def test_conditions_that_differ_only_in_their_threshold_share_one_array() -> Non
     arrays = EventArrays(snapshot, NOW, Columns())
     arrays.scan(node for node in rules.values() if isinstance(node, Happened))
     assert len(arrays._asked) == 1
+
+
+def test_averages_are_compared_without_rounding() -> None:
+    thirds = Person(events=tuple(worlds.Event("order_placed", NOW - place, {"value": value}) for place, value in enumerate([1, 0, 0])))
+    below = Person(events=tuple(worlds.Event("order_placed", NOW - place, {"value": -value}) for place, value in enumerate([1, 0, 0])))
+    for operator in ("at_least", "more_than", "at_most", "less_than", "is", "is_not"):
+        for limit in ("0.333333", "0.333334", "-0.333333", "-0.333334"):
+            rule = {"event": "order_placed", "average": {"of": "value", operator: limit}}
+            agree({"first": worlds.node_of(rule)}, [thirds, below, Person()])
+
+
+def test_whoever_is_erased_is_in_no_segment() -> None:
+    rules = {"first": worlds.node_of({"not": {"event": "order_placed"}})}
+    result = full_pass(snapshot_of([Person(), Person()], list(rules.values()), dead=[1]), rules, NOW)
+    assert result.members["first"].tolist() == [True, False]
