@@ -57,17 +57,23 @@ class Commerce(Records):
     def _customer_id(self, row: int) -> str:
         return f"c{token('customer', self.people.contacts[row], length=12)}"
 
-    def _customer(self, row: int) -> dict[str, Any]:
+    def _customer_records(self, rows: Rows) -> list[dict[str, Any]]:
         _, orders, spent = self.shop.customers()
-        people = self.people
-        at = stamp(int(people.rows["created"][row]))
-        opted = self.shop.opted.get(row, people.status(row) == SUBSCRIBED)
-        return {
-            "id": self._customer_id(row), "email_address": people.emails[row], "opt_in_status": opted, "company": "",
-            "first_name": people.first[row], "last_name": people.last[row], "orders_count": int(orders[row]),
-            "total_spent": money(int(spent[row])), "address": {**ADDRESS, "country_code": people.places[row].country},
-            "created_at": at, "updated_at": at,
-        }
+        people, opted = self.people, self.shop.opted
+        subscribed = (people.rows["status"][rows] == SUBSCRIBED).tolist()
+        columns = (rows.tolist(), subscribed, orders[rows].tolist(), spent[rows].tolist(), stamps(people.rows["created"][rows]))
+        return [
+            {
+                "id": self._customer_id(row), "email_address": people.emails[row], "opt_in_status": opted.get(row, known),
+                "company": "", "first_name": people.first[row], "last_name": people.last[row], "orders_count": count,
+                "total_spent": money(total), "address": {**ADDRESS, "country_code": people.places[row].country},
+                "created_at": at, "updated_at": at,
+            }
+            for row, known, count, total, at in zip(*columns, strict=True)
+        ]
+
+    def _customer(self, row: int) -> dict[str, Any]:
+        return self._customer_records(np.array([row]))[0]
 
     @route("GET", "/3.0/ecommerce/stores/{store}/customers")
     def all_customers(self, request: Request) -> Response:
@@ -76,7 +82,7 @@ class Commerce(Records):
         if request.one("email_address"):
             row = self.people.find(0, request.one("email_address"))
             found = found[found == (-1 if row is None else row)]
-        page = [self._customer(row) for row in found[asking.paging(request)].tolist()]
+        page = self._customer_records(found[asking.paging(request)])
         return self.told(request, {"store_id": STORE_ID, "customers": page, "total_items": len(found), "_links": []})
 
     def _find_customer(self, customer: str) -> int | None:
@@ -163,18 +169,20 @@ class Commerce(Records):
 
     def order_records(self, rows: Rows) -> list[dict[str, Any]]:
         orders = self.shop.orders
-        columns = (orders[name][rows].tolist() for name in ("number", "member", "value", "quantity", "category", "state"))
+        columns = (orders[name][rows].tolist() for name in ("number", "value", "quantity", "category", "state"))
+        buyers = self._customer_records(orders["member"][rows])
         placed, updated = stamps(orders["at"][rows]), stamps(orders["updated"][rows])
         return [
             {
-                "id": str(number), "customer": self._customer(member), "store_id": STORE_ID, "campaign_id": "",
+                "id": str(number), "customer": buyer, "store_id": STORE_ID, "campaign_id": "",
                 "landing_site": "", "financial_status": STATES[state], "fulfillment_status": "shipped", "currency_code": "USD",
                 "order_total": money(value), "order_url": f"https://shop.example/orders/{number}", "discount_total": 0,
                 "tax_total": 0, "shipping_total": 0, "processed_at_foreign": at,
                 "cancelled_at_foreign": changed if state == CANCELLED else "", "updated_at_foreign": changed, "promos": [],
                 "lines": lines(number, value, quantity, category, order=True), "_links": [],
             }
-            for number, member, value, quantity, category, state, at, changed in zip(*columns, placed, updated, strict=True)
+            for number, value, quantity, category, state, buyer, at, changed in zip(
+                *columns, buyers, placed, updated, strict=True)
         ]
 
     @route("GET", "/3.0/ecommerce/stores/{store}/carts")
@@ -186,16 +194,17 @@ class Commerce(Records):
 
     def cart_records(self, rows: Rows) -> list[dict[str, Any]]:
         carts = self.shop.carts
-        columns = (carts[name][rows].tolist() for name in ("number", "member", "value", "quantity", "category"))
+        columns = (carts[name][rows].tolist() for name in ("number", "value", "quantity", "category"))
+        buyers = self._customer_records(carts["member"][rows])
         made, updated = stamps(carts["at"][rows]), stamps(carts["updated"][rows])
         return [
             {
-                "id": str(number), "customer": self._customer(member), "campaign_id": "",
+                "id": str(number), "customer": buyer, "campaign_id": "",
                 "checkout_url": f"https://shop.example/carts/{number}", "currency_code": "USD", "order_total": money(value),
                 "tax_total": 0, "lines": lines(number, value, quantity, category), "created_at": at, "updated_at": changed,
                 "_links": [],
             }
-            for number, member, value, quantity, category, at, changed in zip(*columns, made, updated, strict=True)
+            for number, value, quantity, category, buyer, at, changed in zip(*columns, buyers, made, updated, strict=True)
         ]
 
 

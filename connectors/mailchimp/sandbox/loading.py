@@ -41,9 +41,11 @@ class Loading(Records):
 
     def load(self, world: World) -> None:
         """Fill the first audience, the campaigns and the store; whatever was there is gone."""
+        import pyarrow.compute as pc
+
         self.clear()
         people, events, campaigns = world.part(self.name)
-        self.everybody = world.people["email"]
+        self.everybody = pc.utf8_lower(world.people["email"])       # a copy: the world itself may go
         self._load_people(people)
         row_of = np.full(world.people.num_rows + 1, -1, np.int64)
         row_of[people["person"].to_numpy()] = np.arange(people.num_rows)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from itertools import chain, islice
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -20,7 +21,7 @@ if TYPE_CHECKING:
     import pyarrow as pa
 
 CHUNK = 5000
-BESIDE = ("_links", "id", "email_address", "contact_id", "list_id", "status", "unsubscribe_reason", "tags", "tags_count",
+BESIDE = ("_links", "id", "contact_id", "list_id", "status", "unsubscribe_reason", "tags", "tags_count",
           "sms_phone_number", "sms_subscription_status", "sms_subscription_last_updated", "consents_to_one_to_one_messaging")
 
 
@@ -89,12 +90,15 @@ class Truth(Commerce):
     def _event_rows(self) -> pa.Table:
         import pyarrow as pa
 
-        rows = [row for part in (self._sent_rows(), self._act_rows(), self._orders_done(), self._carts_left(), self._custom())
-                for row in part]
-        columns = list(zip(*rows, strict=True)) if rows else [()] * 6
-        names = {"person": pa.int32(), "id": pa.string(), "native": pa.string(), "at": pa.int64(), "kind": pa.string(),
-                 "properties": pa.string()}
-        return pa.table({name: pa.array(column, kind) for (name, kind), column in zip(names.items(), columns, strict=True)})
+        rows = chain(self._sent_rows(), self._act_rows(), self._orders_done(), self._carts_left(), self._custom())
+        schema = pa.schema([("person", pa.int32()), ("id", pa.string()), ("native", pa.string()), ("at", pa.int64()),
+                            ("kind", pa.string()), ("properties", pa.string())])
+        batches = []
+        while part := list(islice(rows, CHUNK)):
+            columns = zip(*part, strict=True)
+            batches.append(pa.record_batch([pa.array(one, field.type) for one, field in zip(columns, schema, strict=True)],
+                                           schema=schema))
+        return pa.Table.from_batches(batches, schema)
 
     def _people_of(self, member: Rows) -> tuple[list[int], list[str], Rows]:
         """Person and contact_id of each, and which of them are still known."""
