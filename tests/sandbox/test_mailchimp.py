@@ -613,6 +613,7 @@ def test_a_recipient_bounces_and_opts_out_of_a_campaign_once(shop: Shop) -> None
     for _ in range(2):
         shop.clock.advance(60)
         told = shop.act("happen", email=one, kind="email_bounced", campaign="last")
+    assert [one["campaign_title"] for one in shop.get("/reports", count=100)["reports"]].count("Newsletter last") == 1
     row = shop.get(f"/reports/{told['campaign']}/email-activity/{hashlib.md5(one.encode()).hexdigest()}")
     assert [(act["action"], act["type"]) for act in row["activity"]] == [("bounce", "soft")]
 

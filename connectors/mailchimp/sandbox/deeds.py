@@ -16,6 +16,7 @@ from connectors.mailchimp.sandbox.people import (
     TRANSACTIONAL,
     UNREADABLE,
     UNSUBSCRIBED,
+    whole,
 )
 from connectors.mailchimp.sandbox.records import Records
 from connectors.mailchimp.sandbox.segments import Segment
@@ -191,23 +192,35 @@ class Deeds(Records):
             raise ValueError(f"Mailchimp cannot hold {kind!r}")
         return {"campaign": self._mailed(row, MAIL_KINDS.index(kind), when, campaign)}
 
-    def _campaign_for(self, when: Millis, campaign: str | int | None) -> int:
-        """The named one (number of the world or id), else the latest sent by *when*, else a new one sent then."""
-        known = self.mail.campaigns
+    def _campaign_named(self, when: Millis, campaign: str | int) -> int:
+        """The campaign of that id, number of the world or name; a new one sent *when* if there is none."""
+        title = f"Newsletter {campaign}"
+        found = (n for n, one in enumerate(self.mail.campaigns) if campaign in (one.id, one.number) or one.title == title)
+        number = next(found, None)
+        return self.mail.add_campaign(title, when) if number is None else number
+
+    def _campaign_for(self, row: int, when: Millis, campaign: str | int | None) -> int:
+        """The named one, else the latest that this person got by *when*, else a new one sent then."""
         if campaign is not None:
-            found = next((n for n, one in enumerate(known) if campaign in (one.id, one.number)), None)
-            return self.mail.add_campaign(f"Newsletter {campaign}", when) if found is None else found
-        before = [n for n, one in enumerate(known) if one.sent <= when]
+            return self._campaign_named(when, campaign)
+        known = self.mail.campaigns
+        got = self.mail.recipients["campaign"][self.mail.recipients["member"] == row].tolist()
+        before = [n for n in got if known[n].sent <= when]
         return max(before, key=lambda n: known[n].sent) if before else self.mail.add_campaign("Newsletter", when)
 
     def _mail_sent(self, row: int, when: Millis, campaign: str | int | None) -> str:
-        number = self._campaign_for(when, campaign)
+        """Part of the named campaign, or of the one sent at that very second (a new one if there is none)."""
+        same = next((n for n, one in enumerate(self.mail.campaigns) if one.sent == whole(when)), None)
+        if campaign is not None:
+            number = self._campaign_named(when, campaign)
+        else:
+            number = self.mail.add_campaign("Newsletter", when) if same is None else same
         self.mail.send(number, row)
         return self.mail.campaigns[number].id
 
     def _mailed(self, row: int, action: int, when: Millis, campaign: str | int | None) -> str:
         """An act upon a mail, and what follows from it for the permission."""
-        number = self._campaign_for(when, campaign)
+        number = self._campaign_for(row, when, campaign)
         recipient = self.mail.send(number, row)
         now = self.clock.now()
         self.mail.act(recipient, action, when, now, self.lag("events"), hard=self.people.status(row) == CLEANED)
