@@ -51,5 +51,5 @@ def naming_of(config: Config, connection: str) -> Naming:
         natives = [spec.sources[connection]] if connection in spec.sources else [n for n, e in names.items() if e.name == neutral]
         for native in natives:
             known = names[native].properties if native in names else {}
-            names[native] = EventName(neutral, {**known, **spec.properties})
+            names[native] = EventName(neutral, {**known, **spec.properties, **spec.on_connection.get(connection, {})})
     return Naming(connection, names, same, frozenset(ignored))

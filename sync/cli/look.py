@@ -124,12 +124,12 @@ def events(clock: Clock, path: Path | None, as_json: bool) -> None:
         for native, event in naming.names.items():
             if event.name not in naming.ignored:
                 told.setdefault(event.name, []).append(f"{connection}: {native}")
-    found = [
-        {"event": name, "count": counted.get(name, (0, 0, 0))[0], "first": _moment(counted, name, 1), "last": _moment(counted, name, 2),
-         "told_by": told[name]} for name in sorted(told)
+    rows = [
+        (name, counted.get(name, (0, 0, 0))[0], _moment(counted, name, 1), _moment(counted, name, 2), told[name]) for name in sorted(told)
     ]
-    rows = [[f["event"], f"{f['count']:,}", f["first"], f["last"], ", ".join(f["told_by"])] for f in found]
-    emit(found, as_json, lambda: table([["event", "count", "first", "last", "told by"], *rows], {1}))
+    found = [{"event": e, "count": count, "first": first, "last": last, "told_by": by} for e, count, first, last, by in rows]
+    lines = [[e, f"{count:,}", first, last, ", ".join(by)] for e, count, first, last, by in rows]
+    emit(found, as_json, lambda: table([["event", "count", "first", "last", "told by"], *lines], {1}))
 
 
 def _moment(counted: dict[str, tuple[int, int, int]], name: str, which: int) -> str:

@@ -73,7 +73,9 @@ def _consents(store: Store, contact: int) -> tuple[ConsentFact, ...]:
         "select c.name, s.channel, s.state, s.scope, s.suppressed, s.at from consents s join connections c on c.id = s.connection "
         "join profiles p on p.connection = s.connection and p.id = s.profile where p.contact = ? and p.state != 'gone'", contact,
     )
-    return tuple(ConsentFact(*row[:4], suppressed=bool(row[4]), at=row[5]) for row in rows)
+    return tuple(
+        ConsentFact(connection, channel, state, scope, bool(suppressed), at) for connection, channel, state, scope, suppressed, at in rows
+    )
 
 
 def _memberships(store: Store, config: Config, sources: Mapping[str, Origin], contact: int) -> tuple[MembershipFact, ...]:

@@ -173,7 +173,6 @@ create table confirmed (
 create table plans (
     id text primary key,
     made integer not null,
-    config text not null,               -- digest of what the plan rests on in the config
     handed_over text not null,          -- keys of the targets applied from it so far, JSON
     command text not null,
     body blob not null                  -- zlib of JSON
