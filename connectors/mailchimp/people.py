@@ -147,7 +147,7 @@ def _advanced(course: Course, page: Rows, key: Key | None, fresh: int, sweep: bo
     opening = course.key == Key() and not (sweep and course.phase == 2)
     due = course.due + (max(0, page.total) if opening else 0)
     counts = course.counts
-    if sweep and course.phase < 2:
+    if sweep:                                       # with those who moved between the listings, whom only the last phase saw
         counts = {**counts, list_id: counts.get(list_id, 0) + fresh}
     if key:
         return replace(course, key=key, due=due, counts=counts)
