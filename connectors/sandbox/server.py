@@ -245,16 +245,18 @@ class _Call(BaseHTTPRequestHandler):
         with application.in_flight:
             application.busy += 1
         try:
-            self._answer(application)
+            answered = self._answered(application)
         finally:
-            with application.in_flight:
+            with application.in_flight:             # before the answer leaves: whoever has it may call again at once
                 application.busy -= 1
+        if answered:
+            self._send(*answered)
 
-    def _answer(self, application: Application) -> None:
+    def _answered(self, application: Application) -> tuple[Response, Fault | None] | None:
         length = int(self.headers.get("Content-Length") or 0)
         if length > MAX_BODY:
             self.close_connection = True
-            return
+            return None
         body = self.rfile.read(length)
         parts = urlsplit(self.path)
         headers = {name.lower(): value for name, value in self.headers.items()}
@@ -263,11 +265,10 @@ class _Call(BaseHTTPRequestHandler):
             self.server.url, raw_query=parts.query,
         )
         try:
-            response, fault = application.answer(request)
+            return application.answer(request)
         except Exception:  # noqa: BLE001 - a fault of the sandbox itself must be seen, not look like weather
             traceback.print_exc()
-            response, fault = Response(599, traceback.format_exc().encode(), {"Content-Type": "text/plain"}), None
-        self._send(response, fault)
+            return Response(599, traceback.format_exc().encode(), {"Content-Type": "text/plain"}), None
 
     def _send(self, response: Response, fault: Fault | None) -> None:
         if fault and fault.drops:
