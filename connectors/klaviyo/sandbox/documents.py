@@ -23,6 +23,7 @@ from connectors.clock import Millis
 from connectors.klaviyo.sandbox.errors import MEDIA, bad_parameter, invalid
 from connectors.klaviyo.sandbox.fieldsets import NESTED
 from connectors.klaviyo.sandbox.filters import Condition, Rule, conditions
+from connectors.klaviyo.sandbox.shapes import Shape, check
 from connectors.sandbox.server import Request, Response
 
 Rows = npt.NDArray[np.int64]
@@ -123,12 +124,12 @@ def read_cursor(text: str, sort: str) -> tuple[Any, int]:
         plain = base64.b64decode(text, validate=True)
         if not plain.startswith(b"next::"):
             raise ValueError(text)
-        of_sort, key, row = orjson.loads(plain[6:])
+        told = orjson.loads(plain[6:])
     except (ValueError, binascii.Error):
+        told = None
+    if not (isinstance(told, list) and [*map(type, told)] in ([str, str, int], [str, int, int]) and told[0] == sort):
         invalid("Invalid cursor provided.")
-    if of_sort != sort:
-        invalid("Invalid cursor provided.")
-    return key, row
+    return told[1], told[2]
 
 
 @dataclass(frozen=True, slots=True)
@@ -143,8 +144,10 @@ def walk(order: Rows, key: Key, wish: Ask, keep: Keep, low: Any = None, high: An
     """One page along *order* (rows ascending by *key*, then by row), from *low* to below *high*, of rows that *keep* lets by."""
     first = bisect_left(order, low, key=key) if low is not None else 0
     last = bisect_left(order, high, key=key) if high is not None else len(order)
-    if wish.after:
+    if wish.after and len(order):
         at = wish.after
+        if isinstance(at[0], str) != isinstance(key(int(order[0])), str):
+            invalid("Invalid cursor provided.")
 
         def both(row: int) -> tuple[Any, int]:
             return key(row), row
@@ -236,8 +239,8 @@ def related(base: str, kind: str, identity: str, *names: str) -> dict[str, Any]:
     return {name: {"links": {"self": f"{root}/relationships/{name}/", "related": f"{root}/{name}/"}} for name in names}
 
 
-def document(request: Request, kind: str) -> dict[str, Any]:
-    """The `data` object of a body, of type *kind*; 400 when it is anything else."""
+def document(request: Request, kind: str, shape: Mapping[str, Shape]) -> dict[str, Any]:
+    """The `data` object of a body, of type *kind* and of *shape*; 400 naming the place when it is anything else."""
     try:
         body = request.json()
     except ValueError:
@@ -245,16 +248,14 @@ def document(request: Request, kind: str) -> dict[str, Any]:
     data = body.get("data") if isinstance(body, dict) else None
     if not isinstance(data, dict) or data.get("type") != kind:
         invalid(f"The body must hold a resource of type '{kind}'.", "/data/type")
+    check(data, shape, "/data")
     return data
 
 
-def inside(value: Any, *path: str, pointer: str = "/data", default: Any = ...) -> Any:
-    """What stands at *path* below *value*; 400 naming the place when it is missing, or *default* when one is given."""
+def inside(value: Any, *path: str, default: Any = None) -> Any:
+    """What stands at *path* below *value*, or *default* where that ends."""
     for step in path:
-        pointer += f"/{step}"
         if not isinstance(value, dict) or value.get(step) is None:
-            if default is not ...:
-                return default
-            invalid("This field is required.", pointer)
+            return default
         value = value[step]
     return value

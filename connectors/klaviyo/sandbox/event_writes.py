@@ -6,7 +6,8 @@ from collections.abc import Mapping
 from typing import Any
 
 from connectors.clock import DAY, Millis
-from connectors.klaviyo.sandbox.documents import document, inside
+from connectors.klaviyo.sandbox import shapes
+from connectors.klaviyo.sandbox.documents import document
 from connectors.klaviyo.sandbox.errors import invalid, refuse
 from connectors.klaviyo.sandbox.filters import parse_time
 from connectors.klaviyo.sandbox.happenings import Extra
@@ -27,39 +28,35 @@ class EventWrites(ProfileWrites):
     def create_event(self, request: Request) -> Response:
         if len(request.body) > MOST_BYTES:
             refuse(413, "The request payload exceeds the maximum size.")
-        attributes = inside(document(request, "event"), "attributes")
+        attributes = document(request, "event", shapes.CREATE_EVENT)["attributes"]
         checked = self._checked(attributes, "/data/attributes")
-        row = self._acting(inside(attributes, "profile", "data", pointer="/data/attributes"), "/data/attributes/profile/data")
-        self._record(row, *checked)
+        profile = attributes["profile"]["data"]
+        self._check_acting(profile, "/data/attributes/profile/data")
+        self._record(self._acting(profile), *checked)
         return Response(202)
 
     @route("POST", "/api/event-bulk-create-jobs", tier="M", scopes=("events:write",))
     def create_events(self, request: Request) -> Response:
         if len(request.body) > MOST_BYTES:
             refuse(413, "The request payload exceeds the maximum size.")
-        data = document(request, "event-bulk-create-job")
-        groups = inside(data, "attributes", "events-bulk-create", "data")
-        if not isinstance(groups, list) or not groups:
-            invalid("At least one event is expected.", "/data/attributes/events-bulk-create/data")
-        checked = [self._checked_group(group, f"/data/attributes/events-bulk-create/data/{n}") for n, group in enumerate(groups)]
-        if sum(len(events) for _, events in checked) > MOST_EVENTS:
-            invalid(f"No more than {MOST_EVENTS} events may be given.", "/data/attributes/events-bulk-create/data")
+        groups = document(request, "event-bulk-create-job", shapes.CREATE_EVENTS)["attributes"]["events-bulk-create"]["data"]
+        at = "/data/attributes/events-bulk-create/data"
+        checked = [self._checked_group(group["attributes"], f"{at}/{n}/attributes") for n, group in enumerate(groups)]
+        if not 1 <= sum(len(events) for _, events in checked) <= MOST_EVENTS:
+            invalid(f"1 to {MOST_EVENTS} events are expected.", at)
         self._refuse_repeats(checked)
         for profile, events in checked:
-            row = self._acting(profile, "/data/attributes/events-bulk-create/data")
+            row = self._acting(profile)
             for event in events:
                 self._record(row, *event)
         return Response(202)
 
-    def _checked_group(self, group: Any, at: str) -> tuple[Any, list[tuple[Any, ...]]]:
-        profile = inside(group, "attributes", "profile", "data", pointer=at)
-        events = inside(group, "attributes", "events", "data", pointer=at)
-        if not isinstance(events, list):
-            invalid("A list of events is expected.", f"{at}/attributes/events/data")
-        return profile, [
-            self._checked(inside(event, "attributes", pointer=at), f"{at}/attributes/events/data/{n}/attributes")
-            for n, event in enumerate(events)
-        ]
+    def _checked_group(self, group: Mapping[str, Any], at: str) -> tuple[Any, list[tuple[Any, ...]]]:
+        """One profile of a job, and its events."""
+        profile = group["profile"]["data"]
+        self._check_acting(profile, f"{at}/profile/data")
+        events = enumerate(group["events"]["data"])
+        return profile, [self._checked(event["attributes"], f"{at}/events/data/{n}/attributes") for n, event in events]
 
     def _refuse_repeats(self, checked: list[tuple[Any, list[tuple[Any, ...]]]]) -> None:
         """409 for the whole job when a unique_id was used before, or twice in it. The status is second-hand."""
@@ -74,56 +71,53 @@ class EventWrites(ProfileWrites):
                            pointer="/data/attributes/events-bulk-create/data")
                 seen.add(key)
 
-    def _checked(self, attributes: Any, at: str) -> tuple[str, Millis, str, dict[str, Any]]:
+    def _checked(self, attributes: Mapping[str, Any], at: str) -> tuple[str, Millis, str, dict[str, Any]]:
         """Metric name, instant, unique_id and properties of one event; 400 naming the place of what is wrong."""
-        metric = inside(attributes, "metric", "data", "attributes", "name", pointer=at)
-        if not isinstance(metric, str) or not metric.strip() or len(metric) >= 128:
+        metric = attributes["metric"]["data"]["attributes"]["name"]
+        if not metric.strip() or len(metric) >= 128:
             invalid("A metric name has 1 to 127 characters.", f"{at}/metric/data/attributes/name")
-        properties = attributes.get("properties")
-        if not isinstance(properties, dict) or len(properties) > MOST_PROPERTIES:
+        properties = attributes["properties"]
+        if len(properties) > MOST_PROPERTIES:
             invalid(f"An object of at most {MOST_PROPERTIES} properties is expected.", f"{at}/properties")
         when = self._time(attributes.get("time"), f"{at}/time")
         kept = {name: value for name, value in properties.items() if not _dropped(value)}
-        value = attributes.get("value")
-        if value is not None and (isinstance(value, bool) or not isinstance(value, int | float)):
-            invalid("A number is expected.", f"{at}/value")
-        if value:
-            kept["$value"] = value
+        if attributes.get("value"):
+            kept["$value"] = attributes["value"]
             kept |= {"$currency_code": attributes["value_currency"]} if attributes.get("value_currency") else {}
         return metric.strip(), when, str(attributes.get("unique_id") or when // 1000), kept
 
-    def _time(self, text: Any, at: str) -> Millis:
+    def _time(self, text: str | None, at: str) -> Millis:
         now = self.clock.now()
         if text is None:
             return whole(now)
         try:
-            when = parse_time(text) if isinstance(text, str) else -1
+            when = parse_time(text)
         except ValueError:
             when = -1
         if not YEAR_1990 <= when <= now + 365 * DAY:
             invalid("A time after 1990 and at most a year ahead is expected.", at)
         return whole(when)
 
-    def _known(self, profile: Any) -> int:
+    def _known(self, profile: Mapping[str, Any]) -> int:
         """The row of the profile that acts, or -1 when it would be a new one."""
-        attributes = profile.get("attributes") or {}
-        if profile.get("id"):
-            return self.people.find(str(profile["id"]))
-        return min(self._holders(attributes), default=-1)
+        return min(self.resolve(profile), default=-1)
 
-    def _acting(self, profile: Any, at: str) -> int:
+    def _check_acting(self, profile: Mapping[str, Any], at: str) -> None:
+        """Refuse a profile that cannot act, before anything is changed."""
+        attributes = profile["attributes"]
+        self.check_attributes(attributes, at)
+        if not profile.get("id") and not any(attributes.get(name) for name in (*IDENTIFIERS, "anonymous_id", "_kx")):
+            invalid("A profile identifier is required.", at)
+        self.resolve(profile)
+
+    def _acting(self, profile: Mapping[str, Any]) -> int:
         """The row of the profile that acts, made or changed as its attributes say. An id alone is enough; so is an anonymous
         id, which makes a profile without an address."""
-        if not isinstance(profile, dict) or profile.get("type") != "profile" or not isinstance(profile.get("attributes"), dict):
-            invalid("A profile with attributes is expected.", at)
         attributes: Mapping[str, Any] = profile["attributes"]
-        self.check_attributes(profile["attributes"], at)
         if profile.get("id") and not set(attributes) - {"anonymous_id", "_kx"}:
-            return self.row_of(str(profile["id"]))
+            return self.row_of(profile["id"])
         if not profile.get("id") and not any(attributes.get(name) for name in IDENTIFIERS):
-            if not (attributes.get("anonymous_id") or attributes.get("_kx")):
-                invalid("A profile identifier is required.", at)
-            return self._anonymous(str(attributes.get("anonymous_id") or attributes.get("_kx")))
+            return self._anonymous(attributes.get("anonymous_id") or attributes["_kx"])
         found = self._holders(attributes)
         if len(found) == 1 and not set(attributes) - {*IDENTIFIERS, "anonymous_id"} and not profile.get("id"):
             row = min(found)

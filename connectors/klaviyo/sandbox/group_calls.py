@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from connectors.klaviyo.sandbox import fieldsets
+from connectors.klaviyo.sandbox import fieldsets, shapes
 from connectors.klaviyo.sandbox.documents import Ask, Found, Reads, document, everyone, inside, page, single, walk
 from connectors.klaviyo.sandbox.errors import invalid, missing
 from connectors.klaviyo.sandbox.filters import DATE, TEXT, bounds, rule, wanted
@@ -115,8 +115,8 @@ class GroupCalls(ProfileReads):
 
     @route("POST", "/api/lists", tier="M", scopes=("lists:write",), daily=150)
     def create_list(self, request: Request) -> Response:
-        data = document(request, "list")
-        name = _list_name(inside(data, "attributes", "name"))
+        data = document(request, "list", shapes.LIST)
+        name = _list_name(data["attributes"].get("name"))
         opt_in = _opt_in(inside(data, "attributes", "opt_in_process", default="double_opt_in"))
         wish = self.ask(request, Reads(fields=FIELDS))
         return single(request, self.group(request, self.add_list(name, opt_in), wish), 201)
@@ -124,7 +124,7 @@ class GroupCalls(ProfileReads):
     @route("PATCH", "/api/lists/{id}", tier="M", scopes=("lists:write",))
     def update_list(self, request: Request) -> Response:
         group = self.group_of(request, self.lists)
-        data = document(request, "list")
+        data = document(request, "list", shapes.LIST)
         if data.get("id") != group.id:
             invalid("The id in the body must be that in the path.", "/data/id")
         wish = self.ask(request, Reads(fields=FIELDS))

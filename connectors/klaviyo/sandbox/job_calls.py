@@ -14,7 +14,7 @@ import numpy as np
 import orjson
 
 from connectors.clock import DAY, Millis
-from connectors.klaviyo.sandbox import fieldsets
+from connectors.klaviyo.sandbox import fieldsets, shapes
 from connectors.klaviyo.sandbox.documents import Ask, Reads, document, everyone, inside, page, picked, related, single, walk
 from connectors.klaviyo.sandbox.errors import invalid, missing, refuse
 from connectors.klaviyo.sandbox.event_writes import EventWrites
@@ -119,16 +119,15 @@ class JobCalls(EventWrites):
         """One bad address refuses the whole job; identifiers of two profiles fail alone, later."""
         if len(request.body) > MOST_IMPORT_BYTES:
             refuse(413, "The request payload exceeds the maximum size.")
-        data = document(request, IMPORT)
-        profiles = inside(data, "attributes", "profiles", "data")
-        if not isinstance(profiles, list) or not 1 <= len(profiles) <= MOST_IMPORTED:
+        data = document(request, IMPORT, shapes.IMPORT)
+        profiles = data["attributes"]["profiles"]["data"]
+        if not 1 <= len(profiles) <= MOST_IMPORTED:
             invalid(f"1 to {MOST_IMPORTED} profiles are expected.", "/data/attributes/profiles/data")
         for number, profile in enumerate(profiles):
             at = f"/data/attributes/profiles/data/{number}"
-            attributes = inside(profile, "attributes", pointer=at)
             if len(orjson.dumps(profile)) > 100_000:
                 refuse(413, "The request payload exceeds the maximum size.", pointer=at)
-            self.check_attributes(attributes, at)
+            self.check_attributes(profile["attributes"], at)
         group = self._import_list(data)
         job = self._job(IMPORT, len(profiles), lambda job: self._import(job, profiles, group), group.id if group else "")
         return single(request, self.job(request, job, self.ask(request, ONE_JOB)), 202)
@@ -137,7 +136,7 @@ class JobCalls(EventWrites):
         named = inside(data, "relationships", "lists", "data", default=[])
         if not named:
             return None
-        identity = str(inside(named[0], "id", pointer="/data/relationships/lists/data/0"))
+        identity = named[0]["id"]
         if identity not in self.lists.by_id:
             missing("list", identity)
         return self.lists.by_id[identity]
@@ -191,7 +190,7 @@ class JobCalls(EventWrites):
            scopes=("lists:write", "profiles:write", "subscriptions:write"))
     def subscribe_profiles(self, request: Request) -> Response:
         """Grants consent, and lifts what stands against it. With double opt-in nothing changes until the person confirms."""
-        data = document(request, SUBSCRIBE)
+        data = document(request, SUBSCRIBE, shapes.CONSENT)
         historical = bool(inside(data, "attributes", "historical_import", default=False))
         profiles = self._named_profiles(data, 1000)
         wanted_at = [self._consented_at(profile, historical, n) for n, profile in enumerate(profiles)]
@@ -209,20 +208,20 @@ class JobCalls(EventWrites):
         """When consent was given, None for now; 400 unless the channels have their identifiers and the instants make sense."""
         at = f"/data/attributes/profiles/data/{number}/attributes"
         attributes = profile["attributes"]
-        channels = inside(attributes, "subscriptions", pointer=at)
+        channels = attributes["subscriptions"]
         for channel, identifier in (("email", "email"), ("sms", "phone_number"), ("whatsapp", "phone_number")):
             if channel in channels and not attributes.get(identifier):
                 invalid(f"'{identifier}' must not be empty when the {channel} channel is included in 'subscriptions'.",
                         f"{at}/{identifier}")
         place = f"{at}/subscriptions/email/marketing/consented_at"
-        given = inside(channels, "email", "marketing", "consented_at", default=None)
+        given = inside(channels, "email", "marketing", "consented_at")
         if historical != bool(given) and "email" in channels:
             invalid("consented_at goes with historical_import, and only with it.", place)
         if not given:
             return None
         try:
             when = parse_time(given)
-        except (ValueError, TypeError):
+        except ValueError:
             when = self.clock.now() + 1
         if when > self.clock.now():
             invalid("consented_at must be a time in the past.", place)
@@ -245,7 +244,7 @@ class JobCalls(EventWrites):
            scopes=("lists:write", "profiles:write", "subscriptions:write"))
     def unsubscribe_profiles(self, request: Request) -> Response:
         """Members of the list given leave that list; everybody else is unsubscribed from all mail."""
-        data = document(request, UNSUBSCRIBE)
+        data = document(request, UNSUBSCRIBE, shapes.CONSENT)
         profiles = self._named_profiles(data, 100)
         group = self._list_of(data)
 
@@ -268,18 +267,17 @@ class JobCalls(EventWrites):
 
     def _named_profiles(self, data: Mapping[str, Any], most: int) -> list[dict[str, Any]]:
         """The profiles of a consent or suppression job; 400 for none, too many, or a bad address."""
-        profiles = inside(data, "attributes", "profiles", "data")
-        if not isinstance(profiles, list) or not 1 <= len(profiles) <= most:
+        profiles: list[dict[str, Any]] = inside(data, "attributes", "profiles", "data", default=[])
+        if not 1 <= len(profiles) <= most:
             invalid(f"1 to {most} profiles are expected.", "/data/attributes/profiles/data")
         for number, profile in enumerate(profiles):
-            at = f"/data/attributes/profiles/data/{number}"
-            email = inside(profile, "attributes", pointer=at).get("email")
-            if email is not None and not (isinstance(email, str) and EMAIL.fullmatch(email)):
-                invalid("Invalid email address", f"{at}/attributes/email")
+            email = profile["attributes"].get("email")
+            if email is not None and not EMAIL.fullmatch(email):
+                invalid("Invalid email address", f"/data/attributes/profiles/data/{number}/attributes/email")
         return profiles
 
     def _list_of(self, data: Mapping[str, Any]) -> Group | None:
-        identity = inside(data, "relationships", "list", "data", "id", default=None)
+        identity = inside(data, "relationships", "list", "data", "id")
         if identity is None:
             return None
         if identity not in self.lists.by_id:
@@ -314,7 +312,7 @@ class JobCalls(EventWrites):
 
     def _suppression(self, request: Request, kind: str) -> Response:
         wish = self.ask(request, Reads(fields=FIELDS))
-        data = document(request, kind)
+        data = document(request, kind, shapes.SUPPRESSION)
         group = self._list_of(data)
         if group:
             emails = [self.people.text["email"][row] for row in group.members().tolist()]
@@ -356,15 +354,15 @@ class JobCalls(EventWrites):
     @route("POST", "/api/data-privacy-deletion-jobs", consent=True, tier="S", scopes=("data-privacy:write",))
     def delete_profile(self, request: Request) -> Response:
         """Every profile with that identifier vanishes, later."""
-        data = document(request, "data-privacy-deletion-job")
-        profile = inside(data, "attributes", "profile", "data")
-        attributes = inside(profile, "attributes", pointer="/data/attributes/profile/data", default={})
+        data = document(request, "data-privacy-deletion-job", shapes.DELETION)
+        profile = data["attributes"]["profile"]["data"]
+        attributes = profile["attributes"]
         named = [value for value in (profile.get("id"), attributes.get("email"), attributes.get("phone_number")) if value]
         if len(named) != 1:
             invalid("Exactly one identifier is expected.", "/data/attributes/profile/data")
 
         def run() -> None:
-            rows = {self.people.find(str(profile["id"]))} if profile.get("id") else self._holders(attributes)
+            rows = {self.people.find(profile["id"])} if profile.get("id") else self._holders(attributes)
             for row in rows - {-1}:
                 self.erase(row)
 

@@ -8,8 +8,8 @@ from typing import Any
 
 import numpy as np
 
-from connectors.klaviyo.sandbox import fieldsets
-from connectors.klaviyo.sandbox.documents import Reads, document, inside, reply, single
+from connectors.klaviyo.sandbox import fieldsets, shapes
+from connectors.klaviyo.sandbox.documents import Reads, document, reply, single
 from connectors.klaviyo.sandbox.errors import duplicate, invalid, refuse
 from connectors.klaviyo.sandbox.event_calls import EventCalls
 from connectors.klaviyo.sandbox.profile_reads import ADDITIONAL
@@ -32,7 +32,7 @@ class ProfileWrites(EventCalls):
     @route("POST", "/api/profiles", tier="L", scopes=("profiles:write",))
     def create_profile(self, request: Request) -> Response:
         data = self._profile_document(request)
-        attributes = data.get("attributes") or {}
+        attributes = data["attributes"]
         dropped = self.check_attributes(attributes)
         found = self._holders(attributes)
         if found:
@@ -49,7 +49,7 @@ class ProfileWrites(EventCalls):
         data = self._profile_document(request)
         if data.get("id") != request.params["id"]:
             invalid("The id in the body must be that in the path.", "/data/id")
-        attributes = data.get("attributes") or {}
+        attributes = data["attributes"]
         dropped = self.check_attributes(attributes)
         others = self._holders(attributes) - {row}
         if others:
@@ -61,7 +61,7 @@ class ProfileWrites(EventCalls):
     def import_profile(self, request: Request) -> Response:
         """Create or update: 201 or 200."""
         data = self._profile_document(request)
-        attributes = data.get("attributes") or {}
+        attributes = data["attributes"]
         dropped = self.check_attributes(attributes)
         row, fresh = self.upsert(data)
         return self._written(request, row, 201 if fresh else 200, dropped)
@@ -69,30 +69,21 @@ class ProfileWrites(EventCalls):
     def _profile_document(self, request: Request) -> dict[str, Any]:
         if len(request.body) > PROFILE_BYTES:
             refuse(413, "The request payload exceeds the maximum size.")
-        data = document(request, "profile")
-        if not isinstance(data.get("attributes"), dict):
-            invalid("This field is required.", "/data/attributes")
-        return data
+        return document(request, "profile", shapes.PROFILE)
 
     def check_attributes(self, attributes: dict[str, Any], at: str = "/data") -> bool:
-        """Refuse what is no address or not of the right type. True when a phone number was taken out because it is not in
+        """Refuse what is no address and what profiles do not have. True when a phone number was taken out because it is not in
         E.164 and another identifier is there: the call goes on and says so in a header.
 
         Source: community.klaviyo.com topic 18034.
         """
         email, phone = attributes.get("email"), attributes.get("phone_number")
-        if email is not None and not (isinstance(email, str) and EMAIL.fullmatch(email.strip())):
+        if email is not None and not EMAIL.fullmatch(email.strip()):
             invalid("Invalid email address", f"{at}/attributes/email")
-        for name in ("external_id", *NAMES, *OTHERS):
-            if not isinstance(attributes.get(name), str | None):
-                invalid("Not a valid string.", f"{at}/attributes/{name}")
-        for name in ("location", "properties"):
-            if not isinstance(attributes.get(name), dict | None):
-                invalid("Not a valid mapping type.", f"{at}/attributes/{name}")
         unknown = set(attributes) - {*IDENTIFIERS, *NAMES, *OTHERS, "location", "properties", "_kx", "anonymous_id", "meta"}
         if unknown:
             invalid(f"'{min(unknown)}' is not a valid field for the resource 'profile'.", f"{at}/attributes/{min(unknown)}")
-        if phone is None or (isinstance(phone, str) and E164.fullmatch(phone)):
+        if phone is None or E164.fullmatch(phone):
             return False
         if phone == "" or not (email or attributes.get("external_id")):
             invalid("Invalid phone number format (Example of a valid format: +12345678901)", f"{at}/attributes/phone_number")
@@ -103,24 +94,29 @@ class ProfileWrites(EventCalls):
         return self.people.found_by(**{name: str(attributes.get(name) or "") for name in IDENTIFIERS})
 
     def upsert(self, data: Mapping[str, Any]) -> tuple[int, bool]:
-        """The profile that *data* names by id or identifiers, changed; made when there is none (then True).
+        """The profile that *data* names, changed; made when there is none (then True).
 
-        409 when the identifiers belong to two. Observed: github.com issue klaviyo/klaviyo-api-node#75.
+        409 when its identifiers belong to two. Observed: github.com issue klaviyo/klaviyo-api-node#75.
         """
-        attributes = data.get("attributes") or {}
-        found = self._holders(attributes)
-        if data.get("id"):
-            row = self.row_of(str(data["id"]))
-            if found - {row}:
-                duplicate(self.people.ids[min(found - {row})])
-            found = {row}
-        if len(found) > 1:
-            duplicate(self.people.ids[max(found)])
+        attributes = data["attributes"]
+        found = self.resolve(data)
         if not found and not any(attributes.get(name) for name in IDENTIFIERS):
             invalid("One of id, email, phone_number, external_id is required.", "/data/attributes")
         row = min(found) if found else self.people.create(self.clock.now())
         self.apply(row, attributes, data.get("meta") or attributes.get("meta") or {})
         return row, not found
+
+    def resolve(self, data: Mapping[str, Any]) -> set[int]:
+        """The row that *data* names by id or identifiers, if any; 404 for an id that is gone, 409 when they name two."""
+        found = self._holders(data["attributes"])
+        if data.get("id"):
+            row = self.row_of(data["id"])
+            if found - {row}:
+                duplicate(self.people.ids[min(found - {row})])
+            return {row}
+        if len(found) > 1:
+            duplicate(self.people.ids[max(found)])
+        return found
 
     def apply(self, row: int, attributes: Mapping[str, Any], meta: Mapping[str, Any]) -> None:
         """Write checked attributes: null clears, absent keeps; `updated` moves."""
@@ -149,11 +145,11 @@ class ProfileWrites(EventCalls):
     def merge_profiles(self, request: Request) -> Response:
         """One source into one destination, when the job's time has come; then the source's id is 404."""
         self.ask(request, MERGE)
-        data = document(request, "profile-merge")
-        sources = inside(data, "relationships", "profiles", "data")
-        if not isinstance(sources, list) or len(sources) != 1 or not isinstance(sources[0], dict):
+        data = document(request, "profile-merge", shapes.MERGE)
+        sources = data["relationships"]["profiles"]["data"]
+        if len(sources) != 1:
             invalid("Exactly one source profile is expected.", "/data/relationships/profiles/data")
-        winner, loser = self.row_of(str(data.get("id"))), self.row_of(str(sources[0].get("id")))
+        winner, loser = self.row_of(data["id"]), self.row_of(sources[0]["id"])
         if winner == loser:
             invalid("A profile cannot be merged into itself.", "/data/relationships/profiles/data/0/id")
         self.later(self.sky.lag("jobs"), lambda: self.merge(winner, loser))
