@@ -12,6 +12,7 @@ from sync.config import keys, scalars
 from sync.config.form import Form, Notes, shown, word
 from sync.config.model import ConnectionSpec, SecretRef
 from sync.config.secrets import holds_secret
+from sync.language.literals import is_null
 from sync.language.words import suggestion
 from sync.located import Mapping, Scalar, Value
 
@@ -45,7 +46,11 @@ def read_connections(notes: Notes, value: Value) -> dict[str, ConnectionSpec]:
 
 
 def _connection(notes: Notes, name: Scalar, value: Value) -> ConnectionSpec | None:
-    held = notes.mapping(value, f"connection '{name.text}'", f"{name.text}: {{key: {{credential: {name.text}}}}}")
+    example = f"{name.text}: {{key: {{credential: {name.text}}}}}"
+    if isinstance(value, Scalar) and not is_null(value):                # may be the secret: never echoed
+        notes.complain(value.place, f"connection '{name.text}' takes a map, and no secret", f"for example {example}")
+        return None
+    held = notes.mapping(value, f"connection '{name.text}'", example)
     if held is None:
         return None
     path = f"connections.{name.text}"

@@ -7,9 +7,8 @@ from dataclasses import fields, is_dataclass
 from enum import Enum
 from fractions import Fraction
 
-from connectors.base import Millis
 from sync.config.model import Config, ConnectionSpec, Daily, EventSpec, SecretRef, SegmentSpec, TargetSpec
-from sync.config.scalars import SPANS
+from sync.config.scalars import span_text
 from sync.config.segments import key_of
 from sync.located import Place
 
@@ -102,11 +101,3 @@ def written(value: object) -> str:
     if isinstance(value, bool):
         return str(value).lower()
     return ", ".join(map(str, value)) if isinstance(value, list) else str(value)
-
-
-def span_text(length: Millis) -> str:
-    """A duration in the largest unit that measures it in whole numbers."""
-    for unit in ("d", "h", "m", "s"):
-        if length % SPANS[unit] == 0:
-            return f"{length // SPANS[unit]}{unit}"
-    return f"{length / 1000}s"

@@ -8,7 +8,7 @@ from typing import TypeAlias
 
 from sync.config import keys, scalars
 from sync.config.connections import capabilities
-from sync.config.form import Form, Notes, Reader, shown, word
+from sync.config.form import Form, Notes, Reader, either, shown, word
 from sync.config.model import ConnectionSpec, EventSpec
 from sync.language.words import suggestion
 from sync.located import Listing, Mapping, Place, Scalar, Value
@@ -75,7 +75,7 @@ def _sources(notes: Notes, value: Value, event: str, connections: Connections) -
         spec = _known(notes, value, connections)
         called = natives(spec, event) if spec else []
         if spec and len(called) != 1:
-            known = f"'{value.text}' calls it " + " and ".join(called) if called else f"'{value.text}' has no event of that name"
+            known = f"'{value.text}' calls it " + either(called, "and") if called else f"'{value.text}' has no event of that name"
             notes.complain(value.place, known, f"say which: from: {{{value.text}: NAME}}")
         return {value.text: called[0]} if len(called) == 1 else None
     held = notes.mapping(value, "'from'", "from: {klaviyo: Started Trial}")
@@ -173,7 +173,8 @@ def one_witness(
             said.add(name)
             one = f"events: {{{name}: {{from: {told[0]}}}}}"
             hint = f"say events: {{{name}: {{same: {key}}}}}, or pick one: {one}" if key else f"pick one: {one}"
-            notes.complain(place, f"{' and '.join(told)} both tell '{name}', so that one fact would count twice", hint)
+            all_tell = f"{either(told, 'and')} {'both' if len(told) == 2 else 'all'} tell '{name}'"
+            notes.complain(place, f"{all_tell}, so that one fact would count twice", hint)
 
 
 def event_words(value: Value) -> Iterator[tuple[str, Place]]:

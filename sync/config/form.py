@@ -7,9 +7,9 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TypeAlias, TypeVar
 
-from sync.config.keys import Section
+from sync.config.keys import CONNECTION, Section
 from sync.language.literals import is_null
-from sync.language.words import suggestion
+from sync.language.words import nearest, suggestion
 from sync.located import Listing, Mapping, Place, Problem, Scalar, Value
 
 T = TypeVar("T")
@@ -18,10 +18,12 @@ LONGEST_SHOWN = 60
 
 @dataclass
 class Notes:
-    """What was found so far. *folder*: what relative paths start from. *origins*: dotted key → place, None for a default."""
+    """What was found so far. *folder*: what relative paths start from. *warnings* stop nothing.
+    *origins*: dotted key → place, None for a default."""
 
     folder: Path
     problems: list[Problem] = field(default_factory=list)
+    warnings: list[Problem] = field(default_factory=list)
     origins: dict[str, Place | None] = field(default_factory=dict)
 
     def complain(self, place: Place, message: str, hint: str = "") -> None:
@@ -54,6 +56,12 @@ def shown(value: Value) -> str:
     if is_null(value):
         return "nothing"
     return repr(value.text if len(value.text) <= LONGEST_SHOWN else value.text[:LONGEST_SHOWN] + "…")
+
+
+def either(words: Collection[str], link: str = "or") -> str:
+    """Words as a sentence lists them."""
+    *rest, last = words
+    return f"{', '.join(rest)} {link} {last}" if rest else last
 
 
 def word(key: Scalar) -> str:
@@ -92,7 +100,7 @@ class Form:
 
 
 def _check_keys(form: Form, section: Section, elsewhere: dict[str, str]) -> None:
-    after_comma = commas(form.held)
+    after_comma = commas(form.held) if section is not CONNECTION else {}     # what stands in one may be a secret
     for key, _ in form.held.entries:
         if key.text in section.later:
             form.notes.later(key.place, key.text)
@@ -102,7 +110,8 @@ def _check_keys(form: Form, section: Section, elsewhere: dict[str, str]) -> None
             if after_comma[key.place]:
                 form.notes.complain(key.place, f"unknown key {word(key)} in {form.where}", after_comma[key.place])
         elif key.text not in form.allowed:
-            hint = suggestion(key.text, [*form.allowed, *section.later])
+            near = nearest(key.text, [*form.allowed, *section.later])
+            hint = f"did you mean '{near}'?" if near else suggestion(key.text, form.allowed)
             form.notes.complain(key.place, f"unknown key {word(key)} in {form.where}", hint)
 
 

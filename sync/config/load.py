@@ -28,7 +28,10 @@ from sync.located import Listing, Mapping, Problem, Scalar, Value
 
 
 def load(path: Path) -> tuple[Config | None, list[Problem]]:
-    """The configuration in the file at *path*, or None and every problem in it, in the order of the file."""
+    """The configuration in the file at *path*, or None and every problem in it, in the order of the file.
+
+    Beside a configuration the list holds only warnings, each with "warning:" in front.
+    """
     path = Path(path)
     held, problems = read(path)
     if held is None:
@@ -36,7 +39,7 @@ def load(path: Path) -> tuple[Config | None, list[Problem]]:
     notes = Notes(path.absolute().parent, list(problems))
     config = _config(notes, held, path)
     found = _keep_secrets(notes.problems, held)
-    return (None, found) if found else (config, [])
+    return (None, found) if found else (config, sorted(notes.warnings))
 
 
 def _config(notes: Notes, held: Mapping, path: Path) -> Config:

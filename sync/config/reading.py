@@ -160,8 +160,11 @@ def _syntax(error: Exception, text: str, file: str) -> Refused:
     said = str(getattr(error, "problem", None) or "the file is no YAML")
     if _stands_on_tab(text, mark) or "'\\t'" in said:
         return Refused(place, "a tab cannot indent here", "use spaces")
+    opened = getattr(error, "context_mark", None)
     for pattern, message, hint in _COMPLAINTS:
         if re.search(pattern, said):
+            if not hint and opened:
+                hint = f"it opens at {opened.line + 1}:{opened.column + 1}"
             return Refused(place, message, hint)
     return Refused(place, f"no valid YAML: {said[:120]}")
 

@@ -14,7 +14,7 @@ from urllib.parse import urlsplit
 from zoneinfo import ZoneInfo, available_timezones
 
 from connectors.base import DAY, HOUR, MINUTE, SECOND, Json, Millis
-from sync.config.form import Notes, Reader, shown
+from sync.config.form import Notes, Reader, either, shown
 from sync.config.model import Daily
 from sync.language.literals import boolean, is_null
 from sync.language.words import suggestion
@@ -69,7 +69,7 @@ def choice(words: Collection[str], later: Collection[str] = ()) -> Reader[str]:
             notes.later(value.place, f"{key}: {value.text}")
         else:
             near = suggestion(value.text, words) if isinstance(value, Scalar) else ""
-            expected(notes, value, key, " or ".join(words), near if near.startswith("did") else "")
+            expected(notes, value, key, either(words), near if near.startswith("did") else "")
         return None
 
     return read
@@ -93,11 +93,18 @@ def span(units: Collection[str] = ("s", "m", "h", "d", "w")) -> Reader[Millis]:
         found = _SPAN.fullmatch(value.text) if isinstance(value, Scalar) else None
         if found and found[2] in units and 0 < (length := int(found[1]) * SPANS[found[2]]) <= LONGEST:
             return length
-        words = [*units]
-        expected(notes, value, key, f"a whole number of {', '.join(words[:-1])} or {words[-1]}", "for example 30d")
+        expected(notes, value, key, f"a whole number of {either(units)}", "for example 30d")
         return None
 
     return read
+
+
+def span_text(length: Millis) -> str:
+    """A duration in the largest unit that measures it in whole numbers."""
+    for unit in ("d", "h", "m", "s"):
+        if length % SPANS[unit] == 0:
+            return f"{length // SPANS[unit]}{unit}"
+    return f"{length / 1000}s"
 
 
 def cadence(notes: Notes, value: Value, key: str) -> Daily | Millis | None:

@@ -8,17 +8,19 @@ from dataclasses import field as having
 from typing import TypeVar
 from zoneinfo import ZoneInfo
 
-from connectors.base import Capabilities
+from connectors.base import Capabilities, Millis
 from sync.config import keys, scalars
 from sync.config.connections import capabilities
 from sync.config.events import Connections, event_names, event_words, one_witness
-from sync.config.form import Form, Notes, word
+from sync.config.form import Form, Notes, either, word
 from sync.config.model import EventSpec, Existing, Guards, Manage, Require, SegmentSpec, Settings, TargetSpec, Threshold
 from sync.language.graph import order
+from sync.language.nodes import Happened, Node, walk
 from sync.language.parser import parse_rule
 from sync.language.reader import RuleScope
+from sync.language.window import Ago, OlderThan, Within
 from sync.language.words import LATER_KEYS, NEUTRAL_FIELDS, RULE_KEYS, suggestion
-from sync.located import Listing, Mapping, Place, Scalar, Value
+from sync.located import Listing, Mapping, Place, Problem, Scalar, Value
 
 T = TypeVar("T")
 PLATFORM_KINDS = ("tag", "list")
@@ -121,9 +123,20 @@ def _segment(notes: Notes, name: Scalar, value: Value, names: list[str], around:
     if rule.entries:
         node, problems = parse_rule(rule, _scope(name.text, zone, names, around))
         notes.problems += problems
+        _reach(notes, name, node, around.settings.history)
     elif not form.wrong:
         notes.complain(name.place, f"{where} has no rule", "for example event: order_placed")
     return SegmentSpec(name.text, description, zone, node, targets, name.place) if node is not None else None
+
+
+def _reach(notes: Notes, name: Scalar, node: Node | None, history: Millis) -> None:
+    """Warns where a window looks further back than the first pull reaches: what it does not find may only be unknown."""
+    windows = [each.window for each in walk(node) if isinstance(each, Happened)] if node else []
+    spans = [w.far if isinstance(w, Ago) else w.span for w in windows if isinstance(w, Ago | Within | OlderThan)]
+    if spans and max(spans) > history:
+        far, known = scalars.span_text(max(spans)), scalars.span_text(history)
+        message = f"warning: segment '{name.text}' looks back {far}, and settings.history reaches {known}"
+        notes.warnings.append(Problem(name.place, message, "raise history, or expect to know less"))
 
 
 def _scope(segment: str, zone: str, names: list[str], around: Around) -> RuleScope:
@@ -204,7 +217,7 @@ def _kind(notes: Notes, value: Mapping, able: Capabilities, example: str) -> str
     if len(named) > 1 and len(right) > 1:
         notes.complain(value.place, "a target is a tag or a list, not both", "make a list of two targets")
     elif not named:
-        notes.complain(value.place, "a target names " + " or ".join(sorted(able.targets)), f"for example {example}")
+        notes.complain(value.place, "a target names " + either(sorted(able.targets)), f"for example {example}")
     return right[0] if len(right) == 1 else None
 
 
@@ -230,7 +243,7 @@ def _audience(notes: Notes, value: Mapping, around: Around, connection: str) -> 
         return None
     if said is None:
         if not spec.default_audience:
-            hint = "add audience: " + " or ".join(spec.audiences) + f", or default_audience: to connection '{connection}'"
+            hint = "add audience: " + either(spec.audiences) + f", or default_audience: to connection '{connection}'"
             notes.complain(value.place, "the target does not say its audience", hint)
         return spec.default_audience or None
     return scalars.choice(tuple(spec.audiences))(notes, said, "audience")
