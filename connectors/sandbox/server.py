@@ -335,7 +335,12 @@ class _Listener(ThreadingHTTPServer):
 
 
 class Sandbox:
-    """All platforms and their control endpoint in one process: `with Sandbox(clock) as sandbox: sandbox.urls["hubspot"]`."""
+    """All platforms and their control endpoint in one process: `with Sandbox(clock) as sandbox: sandbox.urls["hubspot"]`.
+
+    *when_stopped* are told of every sandbox that ends, for those who look at all of them.
+    """
+
+    when_stopped: ClassVar[list[Callable[[Sandbox], None]]] = []
 
     def __init__(
         self, clock: Clock, *, weather: str = "calm", seed: int = 1, ports: Mapping[str, int] | None = None,
@@ -371,6 +376,8 @@ class Sandbox:
             listener.server_close()
         for thread in self._threads:
             thread.join()
+        for told in self.when_stopped:
+            told(self)
 
     def __enter__(self) -> Sandbox:
         return self.start()

@@ -16,7 +16,9 @@ import orjson
 
 from connectors.base import Millis
 from connectors.sandbox.control import Controls
+from connectors.sandbox.world import KINDS
 from sync.config.model import Config, TargetSpec
+from sync.language.needs import needs
 from sync.language.person import ConsentFact, Event, Person
 from sync.reconcile.run import key_of, specs
 
@@ -92,10 +94,11 @@ def gather(controls: Controls, config: Config) -> dict[int, Someone]:
             who.barred |= barred
             granted = state in GRANTED[spec.kind]
             who.consents.append(ConsentFact(name, "email", "withdrawn" if barred else "granted" if granted else "unknown"))
+    asked = {kind for segment in config.segments.values() for need in needs(segment.rule).events for kind in KINDS if need.names.takes(kind)}
     for spec in config.connections.values():
         rows = _rows(controls, spec.kind, "events", ("person", "id", "kind", "at", "properties"))
         for person, source, kind, at, properties in rows:
-            if kind:
+            if kind in asked:
                 _tell(people[person], spec.kind, source, kind, at, orjson.loads(properties))
     return people
 
@@ -116,8 +119,7 @@ def _tell(who: Someone, platform: str, source: str, kind: str, at: Millis, nativ
 
 def _machine(native: Mapping[str, Any]) -> bool:
     """How each platform marks what a proxy or bot did."""
-    marks: Iterable[Any] = (native.get("machine"), native.get("Machine Open"), native.get("machine_open"), native.get("filteredEvent"))
-    return any(mark in (True, "true", "True") for mark in marks)
+    return native.get("machine") is True or native.get("machine_open") is True or native.get("filteredEvent") is True
 
 
 def _rows(controls: Controls, platform: str, table: str, columns: tuple[str, ...]) -> Iterable[tuple[Any, ...]]:

@@ -1,0 +1,33 @@
+"""For the whole suite: nobody's consent is touched under a connector's key, and thread races get a chance to show."""
+
+from __future__ import annotations
+
+import sys
+from collections import Counter
+
+import pytest
+
+from connectors.sandbox.server import Sandbox
+
+_touched: Counter[str] = Counter()
+
+
+def _count(sandbox: Sandbox) -> None:
+    for name, application in sandbox.applications.items():
+        tally = application.tallies.get("connector")
+        _touched[name] += tally.consent if tally else 0
+
+
+Sandbox.when_stopped.append(_count)
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    sys.setswitchinterval(1e-4)
+
+
+@pytest.hookimpl(trylast=True)
+def pytest_sessionfinish(session: pytest.Session) -> None:
+    """Calls that could change consent, made as segmentd: 0 over everything that ran here."""
+    if any(_touched.values()):
+        print(f"\nCONSENT WAS TOUCHED under a connector's key: {dict(_touched)}", file=sys.stderr)
+        session.exitstatus = pytest.ExitCode.TESTS_FAILED
