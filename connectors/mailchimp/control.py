@@ -106,6 +106,8 @@ def translate(error: Exception) -> Fault | None:
         return inner.fault
     if isinstance(inner, httpx.HTTPError):
         return Fault(FaultKind.TRANSIENT, type(inner).__name__)
+    if isinstance(inner, httpx.InvalidURL):
+        return Fault(FaultKind.INVALID, "URL refused")
     return None
 
 

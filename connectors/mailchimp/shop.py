@@ -20,6 +20,7 @@ ORDER_FIELDS = (
 )
 CART_FIELDS = ("campaign_id", "checkout_url", "currency_code", "order_total", "tax_total")
 LINE_FIELDS = ("product_id", "product_title", "product_variant_id", "product_variant_title", "quantity", "price", "discount")
+KEPT_OF_ORDERS, KEPT_OF_CARTS = frozenset({"id", "lines", *ORDER_FIELDS}), frozenset({"id", "lines", *CART_FIELDS})
 ORDER_TIMES = ("processed_at_foreign", "cancelled_at_foreign", "updated_at_foreign")
 CART_TIMES = ("updated_at", "created_at")
 
@@ -39,7 +40,7 @@ class Shop:
 
     def listing(self, parent: Parent, window: Window) -> Listing:
         own = (*ORDER_FIELDS, *ORDER_TIMES) if self.name == "orders" else (*CART_FIELDS, *CART_TIMES)
-        wanted = ("id", "customer.email_address", *own, "lines")
+        wanted = ("id", "customer.email_address", *own, *(f"lines.{name}" for name in LINE_FIELDS))
         fields = ",".join((*(f"{self.name}.{name}" for name in wanted), "total_items"))
         path = f"/ecommerce/stores/{quote(parent.id, safe='')}/{self.name}"
         return Listing(path, self.name, f"/ecommerce/stores/{{store_id}}/{self.name}", {"fields": fields})
@@ -53,27 +54,23 @@ class Shop:
 def _order(row: Json, store: str) -> Event | None:
     """An order at the time the shop processed it; cancelled ones are void. Ids are unique within a store."""
     cancelled = bool(row.get("cancelled_at_foreign")) or row.get("financial_status") == "cancelled"
-    return _event("order", row, store, _first(row, (ORDER_TIMES[0], ORDER_TIMES[2])), ORDER_FIELDS, removed=cancelled)
+    at = moment(row.get("processed_at_foreign")) or moment(row.get("updated_at_foreign"))
+    return _event("order", row, store, at, KEPT_OF_ORDERS, removed=cancelled)
 
 
 def _cart(row: Json, store: str) -> Event | None:
     """A cart at its latest change."""
-    return _event("cart", row, store, _first(row, CART_TIMES), CART_FIELDS)
+    return _event("cart", row, store, moment(row.get("updated_at")) or moment(row.get("created_at")), KEPT_OF_CARTS)
 
 
-def _first(row: Json, names: Sequence[str]) -> Millis | None:
-    return next((at for at in (moment(row.get(name)) for name in names) if at is not None), None)
-
-
-def _event(native: str, row: Json, store: str, at: Millis | None, names: Sequence[str], *, removed: bool = False) -> Event | None:
+def _event(
+    native: str, row: Json, store: str, at: Millis | None, kept: frozenset[str], *, removed: bool = False,
+) -> Event | None:
     """None for a record without a time or an address: it is no dated fact about somebody."""
     email = row["customer"].get("email_address")
     if at is None or not email:
         return None
-    lines = [{name: line[name] for name in LINE_FIELDS if name in line} for line in row["lines"]]
-    properties = {
-        "id": row["id"], "store_id": store,
-        **{name: row[name] for name in names if row.get(name) not in (None, "")},
-        "quantity": sum(line.get("quantity") or 0 for line in lines), "lines": lines,
-    }
+    properties: dict[str, Json] = {name: value for name, value in row.items() if name in kept and value not in (None, "")}
+    properties["store_id"] = store
+    properties["quantity"] = sum([line.get("quantity") or 0 for line in row["lines"]])
     return Event(f"{native}:{store}:{row['id']}", native, at, properties, email=email, mutable=True, removed=removed)
