@@ -94,7 +94,8 @@ def gather(controls: Controls, config: Config) -> dict[int, Someone]:
             who.barred |= barred
             granted = state in GRANTED[spec.kind]
             who.consents.append(ConsentFact(name, "email", "withdrawn" if barred else "granted" if granted else "unknown"))
-    asked = {kind for segment in config.segments.values() for need in needs(segment.rule).events for kind in KINDS if need.names.takes(kind)}
+    wanted = [need.names for segment in config.segments.values() for need in needs(segment.rule).events]
+    asked = {kind for kind in KINDS if any(names.takes(kind) for names in wanted)}
     for spec in config.connections.values():
         rows = _rows(controls, spec.kind, "events", ("person", "id", "kind", "at", "properties"))
         for person, source, kind, at, properties in rows:
