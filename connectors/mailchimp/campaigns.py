@@ -121,8 +121,8 @@ class Sent:
     def parents(self, api: Listings, window: Window, memos: Mapping[str, int]) -> Found:
         floor = window.since - 1 if window.mark < 0 else window.mark - FRESH
         found, end = campaigns(api, self.audiences, max(0, floor))
-        moving = max(window.end, end) - OVERLAP
-        fresh = [c for c in found if c.sent_at >= moving or c.emails is None or memos.get(c.id) != c.emails]
+        early = window.mark - OVERLAP               # what was read so soon after sending may not have been all
+        fresh = [c for c in found if c.sent_at >= early or c.emails is None or memos.get(c.id) != c.emails]
         recent = frozenset(c.id for c in found if c.sent_at >= max(window.end, end) - FRESH)
         return Found([Parent(c.sent_at, c.id, c.emails) for c in fresh], end, recent)
 

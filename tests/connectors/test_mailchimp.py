@@ -346,6 +346,20 @@ class TestMail(Mailchimp):
         assert [(fact.native, fact.email) for fact in facts_in(pages).values()] == [("open", email)]
         assert self.asked(controls, "/email-activity") == before[0] + 1
 
+    def test_a_campaign_read_while_it_was_going_out_is_read_once_more(
+        self, connector: Connector, controls: Controls, clock: VirtualClock,
+    ) -> None:
+        stream = self.stream(connector, "sent")
+        clock.set(max(row["at"] for row in self.rows(controls, "events") if row["native"] == "sent") + 300_000)
+        cursor = pages_of(connector, stream)[-1].cursor
+        for more in (1, 0):
+            clock.advance(86_400)
+            before = self.asked(controls, "/sent-to")
+            pages = pages_of(connector, stream, cursor)
+            cursor = pages[-1].cursor
+            assert self.asked(controls, "/sent-to") == before + more
+            assert bool(facts_in(pages)) == bool(more)
+
     def test_activity_is_read_again_for_an_hour_and_keeps_its_ids(
         self, connector: Connector, controls: Controls, clock: VirtualClock,
     ) -> None:
