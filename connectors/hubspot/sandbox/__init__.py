@@ -1,0 +1,1 @@
+"""The emulated HubSpot: one account over real HTTP. See docs/sandbox-hubspot.md."""
