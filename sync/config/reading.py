@@ -162,7 +162,7 @@ def _syntax(error: Exception, text: str, file: str) -> Refused:
         return Refused(place, "a tab cannot indent here", "use spaces")
     opened = getattr(error, "context_mark", None)
     for pattern, message, hint in _COMPLAINTS:
-        if re.search(pattern, said):
+        if re.search(pattern, f"{getattr(error, 'context', None) or ''} {said}"):
             if not hint and opened:
                 hint = f"it opens at {opened.line + 1}:{opened.column + 1}"
             return Refused(place, message, hint)
@@ -185,7 +185,8 @@ _COMPLAINTS = (
     (r"found undefined alias", "an alias (*name) without its anchor (&name) before it", "quote the value if it is a text"),
     (r"unknown escape|escape sequence", "a backslash in double quotes starts an unknown escape", "use 'single quotes'"),
     (r"sequence entries are not allowed", "a list cannot start here", "put the `-` on a line of its own"),
-    (r"expected alphabetic or numeric|while scanning an (alias|anchor)", "* and & at the start mean an alias or anchor",
+    (r"scanning a directive", "a line that starts with % is a directive, and none is read here", "quote the value"),
+    (r"while scanning an? (alias|anchor)", "* and & at the start mean an alias or anchor",
      "quote the value"),
 )
 
