@@ -33,7 +33,7 @@ TOP = Section("the file", {
 
 SETTINGS = Section("settings", {
     "timezone": "IANA zone of days and times of day, such as Europe/Berlin",
-    "currency": "ISO 4217 code of amounts that come without one",
+    "currency": "ISO 4217 code of your amounts; so far it changes no count",
     "week_starts": "First day of a week; monday is the only one so far",
     "history": "How far back the first pull reaches: a whole number of s, m, h, d, w, mo (30 days) or y (365 days)",
     "machine_opens": "ignore leaves out opens and clicks that a platform marks as a machine's; count takes them in",

@@ -56,7 +56,7 @@ class SecretRef:
 
 @dataclass(frozen=True, slots=True)
 class Settings:
-    """*machine_opens*: count | ignore. *store*: the database file. *currency*: of amounts that say none, "" unknown."""
+    """*machine_opens*: count | ignore. *store*: the database file. *currency*: of the amounts, "" unknown; nothing reads it."""
 
     timezone: str = "UTC"
     currency: str = ""

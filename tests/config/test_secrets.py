@@ -70,7 +70,8 @@ def test_a_directory_is_no_secret(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("text", [
-    "pk_0123456789abcdef0123456789abcdef01", "pat-na1-00000000-1111-2222-3333-444444444444", "0123456789abcdef0123456789abcdef-us21",
+    "pk_0123456789abcdef0123456789abcdef01", "pat-na1-00000000-1111-2222-3333-444444444444",
+    "0123456789abcdef0123456789abcdef-us21",
 ])
 def test_keys_as_the_platforms_spell_them_are_recognised_anywhere(text: str) -> None:
     assert holds_secret(f"my key is {text}.")
