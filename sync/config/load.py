@@ -66,6 +66,7 @@ def _config(notes: Notes, held: Mapping, path: Path) -> Config:
 
 def _version(form: Form) -> None:
     said = form.held.get("version")
+    form.notes.origins["version"] = said.place if said else None
     if said is None:
         form.notes.complain(form.held.place, "the file does not say its version", "start with `version: 1`")
     elif not isinstance(said, Scalar) or said.text != "1":
