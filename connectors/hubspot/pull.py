@@ -23,7 +23,7 @@ class Wishes:
 
 
 def pull_changes(api: Api, since: Cursor | None, wishes: Wishes) -> Iterator[Page]:
-    """Stream "profiles": every live contact the first time, then those whose `lastmodifieddate` moved, merges among them.
+    """Stream "profiles": every contact the first time, then those whose `lastmodifieddate` moved, merges among them.
 
     What HubSpot archives or erases is told by nothing but the sweep. Source: HubSpot developer docs, Search the CRM.
     """
@@ -33,12 +33,8 @@ def pull_changes(api: Api, since: Cursor | None, wishes: Wishes) -> Iterator[Pag
         yield from _search(api, Window.of(state) if "lo" in state else Window.after(state, now, 0), shape, wishes)
         return
     listing = Listing.of(state) if state else Listing(now - SETTLED, total=api.count("contacts"))
-    for found, there, last in _list(api, listing, shape):
-        if last:
-            _refuse_torso(api, there)
-        cursor = finished(there.at, there.at) if last else there.cursor()
-        watermark = there.at if last else None
-        yield Page(cursor, _profiles(api, found, shape, wishes, True), last=last, watermark=watermark, total=there.total)
+    for page, there, last in _everybody(api, listing, shape, wishes):
+        yield replace(page, cursor=finished(there.at, there.at), last=True, watermark=there.at) if last else page
 
 
 def _search(api: Api, begun: Window, shape: Shape, wishes: Wishes) -> Iterator[Page]:
@@ -57,14 +53,22 @@ def sweep(api: Api, since: Cursor | None, wishes: Wishes) -> Iterator[Page]:
     shape, now = read_shape(api, wishes.properties)
     under_way = state if "at" in state else None
     listing = Listing.of(under_way) if under_way else Listing(now - SETTLED, total=api.count("contacts"))
-    if not listing.archived:
-        for found, there, last in _list(api, listing, shape):
-            listing = _turn(api, there) if last else there
-            yield Page(listing.cursor(), _profiles(api, found, shape, wishes, True), total=listing.total)
-    for found, there, last in _list(api, listing, shape):
-        page = Page(there.cursor(), _profiles(api, found, shape, wishes, False), total=there.total)
+    for page, there, last in _everybody(api, listing, shape, wishes):
         end = replace(page, cursor=finished(there.at, there.at), last=True, complete=there.whole, watermark=there.at)
         yield end if last else page
+
+
+def _everybody(api: Api, listing: Listing, shape: Shape, wishes: Wishes) -> Iterator[tuple[Page, Listing, bool]]:
+    """Every contact, then every archived one: (page, the listing after it, whether it was the last). The archive belongs to the
+    first load too: orders name archived contacts."""
+    if not listing.archived:
+        for found, there, last in _list(api, listing, shape):
+            if last:
+                _refuse_torso(api, there)
+            listing = _turn(api, there) if last else there
+            yield Page(listing.cursor(), _profiles(api, found, shape, wishes, True), total=listing.total), listing, False
+    for found, there, last in _list(api, listing, shape):
+        yield Page(there.cursor(), _profiles(api, found, shape, wishes, False), total=there.total), there, last
 
 
 def _profiles(api: Api, found: Sequence[Record], shape: Shape, wishes: Wishes, live: bool) -> list[Profile]:

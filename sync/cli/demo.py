@@ -142,7 +142,9 @@ class Play:
         with contextlib.redirect_stdout(out):
             code = main([*argv, "--config", str(self.folder / "config.yaml"), "--json"], self.clock)
         text = out.getvalue()
-        return code, orjson.loads(text) if text else None
+        if not text:
+            raise SegmentdError(f"`segmentd {argv[0]}` ended with {code} and said nothing; what it printed above says why")
+        return code, orjson.loads(text)
 
     def story(self) -> dict[str, Any]:
         """Check, plan, apply, the guard, a purchase, an hour, sync, look, sync: and what came of it."""
@@ -211,8 +213,6 @@ class Play:
 
         real, virtual = time.monotonic(), self.clock.now()
         code, outcome = self.run(*argv)
-        if outcome is None:
-            raise SegmentdError(f"`segmentd {argv[0]}` ended with {code} and said nothing")
         self.syncs.append({
             "command": argv[0], "changes": outcome["changes"], "calls": outcome["calls"], "exit": code,
             "seconds": round(time.monotonic() - real, 2), "virtual_seconds": (self.clock.now() - virtual) / 1000,

@@ -25,7 +25,7 @@ from sync.reconcile.run import key_of, specs
 ORDERS = {                                          # where each platform's own order record holds its number and its value
     "mailchimp": ("id", "order_total"), "hubspot": ("hs_external_order_id", "hs_total_price"), "klaviyo": ("OrderId", "$value"),
 }
-GRANTED = {"mailchimp": ("subscribed",), "hubspot": ("granted", "SUBSCRIBED", "subscribed"), "klaviyo": ("SUBSCRIBED",)}
+GRANTED = {"mailchimp": ("subscribed",), "hubspot": (), "klaviyo": ("SUBSCRIBED",)}     # HubSpot grants one subscription type, never all
 
 
 @dataclass
