@@ -2,23 +2,24 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import orjson
 
 from connectors.hubspot.sandbox.kinds import CONTACT
-from connectors.hubspot.sandbox.mail import FIRST_CAMPAIGN, KINDS, TYPES
+from connectors.hubspot.sandbox.mail import FIRST_CAMPAIGN, KINDS, TYPES, UNBOUNCE, event_id
 from connectors.hubspot.sandbox.mail_calls import MailCalls
 from connectors.hubspot.sandbox.people import SUBSCRIPTIONS
 from connectors.hubspot.sandbox.records import ARCHIVED, LIVE, Rows
 from connectors.hubspot.sandbox.shop import NOBODY, Sales
+from connectors.hubspot.sandbox.times import moment
 
 if TYPE_CHECKING:
     import pyarrow as pa
 
-CHUNK = 5000
+CHUNK = 20_000
 BESIDE = frozenset({
     "hs_additional_emails", "hs_merged_object_ids", "hs_email_optout", "hs_email_hard_bounce_reason_enum", "hs_email_quarantined",
     *(f"hs_email_optout_{one}" for one in SUBSCRIPTIONS),
@@ -83,61 +84,63 @@ class Truth(MailCalls):
     def _event_rows(self) -> pa.Table:
         import pyarrow as pa
 
-        parts = [self._mail_rows(), self._sale_rows(self.shop.orders, "order_placed"), self._sale_rows(self.shop.carts, "cart_updated")]
         types = {"person": pa.int32(), "id": pa.string(), "native": pa.string(), "at": pa.int64(), "kind": pa.string(),
                  "properties": pa.string()}
-        return pa.table({name: pa.array([one for part in parts for one in part[n]], kind)
-                         for n, (name, kind) in enumerate(types.items())})
+        parts = [self._mail_rows(), self._sale_rows(self.shop.orders, "order_placed"), self._sale_rows(self.shop.carts, "cart_updated")]
+        tables = [
+            pa.table({name: pa.array(column, kind) for (name, kind), column in zip(types.items(), columns, strict=True)})
+            for part in parts for columns in part
+        ]
+        empty = pa.table({name: pa.array([], kind) for name, kind in types.items()})
+        return pa.concat_tables([empty, *tables])
 
-    def _mail_rows(self) -> list[list[Any]]:
+    def _mail_rows(self) -> Iterator[list[list[Any]]]:
         """Events that somebody would read; one that was replaced has no neutral kind."""
         events = self.mail.events.rows
-        contact = self.mail.whose(events["address"])
-        rows = np.flatnonzero(contact >= 0)
-        kinds, successor = events["kind"][rows].tolist(), events["successor"][rows].tolist()
-        identities = [self.mail.identity(row) for row in rows.tolist()]
-        return [
-            self.people.rows["person"][contact[rows]].tolist(), [f"{one['created']}:{one['id']}" for one in identities],
-            [TYPES[kind] for kind in kinds], events["created"][rows].tolist(),
-            ["" if later else KINDS[kind] for kind, later in zip(kinds, successor, strict=True)],
-            [self._mail_properties(row, kind) for row, kind in zip(rows.tolist(), kinds, strict=True)],
-        ]
+        everybody = self.mail.whose(events["address"])
+        for start in range(0, len(events), CHUNK):
+            rows = np.flatnonzero(everybody[start : start + CHUNK] >= 0) + start
+            one = {name: events[name][rows].tolist() for name in ("created", "serial", "campaign", "address", "kind", "successor")}
+            ids = map(event_id, one["serial"], one["campaign"], one["address"])
+            yield [
+                self.people.rows["person"][everybody[rows]].tolist(), [f"{at}:{own}" for at, own in zip(one["created"], ids, strict=True)],
+                [TYPES[kind] for kind in one["kind"]], one["created"],
+                ["" if later else KINDS[kind] for kind, later in zip(one["kind"], one["successor"], strict=True)],
+                list(map(self._mail_properties, rows.tolist(), one["kind"], one["campaign"])),
+            ]
 
-    def _mail_properties(self, row: int, kind: int) -> str:
-        events = self.mail.events.rows
-        campaign = int(events["campaign"][row])
-        own = self._own_part(kind, row, "", campaign) if kind != 7 else {}
+    def _mail_properties(self, row: int, kind: int, campaign: int) -> str:
+        own = self._own_part(kind, row, "", campaign) if kind != UNBOUNCE else {}
         own.pop("requestedBy", None)
         if campaign >= 0:
             own |= {"emailCampaignId": FIRST_CAMPAIGN + campaign, "campaign": str(FIRST_CAMPAIGN + campaign)}
         return orjson.dumps(own).decode()
 
-    def _sale_rows(self, sales: Sales, kind: str) -> list[list[Any]]:
-        """Living records that are somebody's and were not cancelled."""
-        rows = np.flatnonzero((sales.rows["state"] == LIVE) & (sales.rows["contact"] != NOBODY))
-        found: list[list[Any]] = [[], [], [], [], [], []]
-        for start in range(0, len(rows), CHUNK):
-            part = rows[start : start + CHUNK]
-            for row, values in zip(part.tolist(), self._whole(sales, part), strict=True):
-                if any((values.get(name) or "").lower() in VOID for name in STATES):
-                    continue
-                person = int(self.people.rows["person"][sales.rows["contact"][row]])
-                one = [person, f"{sales.native}:{sales.kind.id_of(row)}", sales.native, self.sale_time(sales, row), kind,
-                       orjson.dumps(self._sale_properties(sales, values)).decode()]
-                for column, value in zip(found, one, strict=True):
-                    column.append(value)
-        return found
+    def _sale_rows(self, sales: Sales, kind: str) -> Iterator[list[list[Any]]]:
+        """Living records that are somebody's and were not cancelled, as what they are now."""
+        living = np.flatnonzero((sales.rows["state"] == LIVE) & (sales.rows["contact"] != NOBODY))
+        for start in range(0, len(living), CHUNK):
+            part = living[start : start + CHUNK]
+            values = self._whole(sales, part)
+            kept = [n for n, one in enumerate(values) if not any((one.get(name) or "").lower() in VOID for name in STATES)]
+            rows, values = part[kept], [values[n] for n in kept]
+            yield [
+                self.people.rows["person"][sales.rows["contact"][rows]].tolist(),
+                [f"{sales.native}:{sales.kind.id_of(row)}" for row in rows.tolist()], [sales.native] * len(kept),
+                self._times(sales, rows), [kind] * len(kept),
+                [orjson.dumps(self._sale_properties(sales, one)).decode() for one in values],
+            ]
+
+    @staticmethod
+    def _times(sales: Sales, rows: Rows) -> list[int]:
+        """When the shop made each, else when HubSpot did."""
+        made: list[int] = np.where(sales.rows["number"][rows] >= 0, sales.rows["at"][rows], sales.rows["created"][rows]).tolist()
+        said = (sales.extra.get(row, {}).get("hs_external_created_date") for row in rows.tolist())
+        return [moment(text) or at if text else at for text, at in zip(said, made, strict=True)]
 
     def _whole(self, sales: Sales, part: Rows) -> list[dict[str, str | None]]:
         extra = {name for row in part.tolist() for name in sales.extra.get(row, ())}
         return sales.values(part.tolist(), sorted({*sales.made, *extra}))
-
-    @staticmethod
-    def sale_time(sales: Sales, row: int) -> int:
-        """When the shop made it, else when HubSpot did."""
-        from connectors.hubspot.sandbox.times import moment
-
-        return moment(sales.get(row, "hs_external_created_date")) or int(sales.rows["created"][row])
 
     @staticmethod
     def _sale_properties(sales: Sales, values: dict[str, str | None]) -> dict[str, Any]:
