@@ -113,7 +113,7 @@ class Records:
 
     # --- writing
 
-    def add(self, at: Millis, **columns: Any) -> int:
+    def add(self, at: Millis, /, **columns: Any) -> int:
         """A new record, empty but for *columns*; its row."""
         for text in self.text.values():
             text.append("")
