@@ -5,6 +5,8 @@ from __future__ import annotations
 import contextlib
 import io
 import shutil
+import subprocess
+import sys
 import tempfile
 import time
 from collections.abc import Iterator
@@ -16,7 +18,7 @@ from typing import Any
 import click
 import orjson
 
-from connectors.base import DAY, HOUR, Clock, Millis, SystemClock, VirtualClock
+from connectors.base import DAY, HOUR, Clock, Millis, VirtualClock
 from sync.model import ExitCode, SegmentdError
 
 EVERYBODY = 23_570
@@ -33,15 +35,16 @@ ROUNDS = 12                                         # of sync, until bad weather
 @click.pass_obj
 def demo(clock: Clock, people: int, weather: str, seed: int, keep: Path | None, as_json: bool) -> int:
     """Load real purchase history into three emulated platforms; check, plan, apply; let somebody buy; sync; look."""
-    from connectors.sandbox.server import Sandbox
+    from connectors.sandbox.control import SharedClock
 
-    del clock                                       # the demo brings its own
-    start = SystemClock().now() // DAY * DAY + 12 * HOUR
-    virtual = VirtualClock(start)
-    with _folder(keep) as folder, Sandbox(virtual, seed=seed) as sandbox:
-        play = Play(folder, virtual, Stage(sandbox.urls), quiet=as_json)
+    start = clock.now() // DAY * DAY + 12 * HOUR
+    with _folder(keep) as folder, _platforms() as urls:
+        stage = Stage(urls)
+        stage.controls.set_clock(start)
+        play = Play(folder, SharedClock(stage.controls), stage, quiet=as_json)
         play.load(people, start // DAY * DAY - DAY, weather, seed)
         story = play.story()
+        stage.close()
     if as_json:
         click.echo(orjson.dumps(story, option=orjson.OPT_INDENT_2).decode())
     return ExitCode.OK if story["equals_truth"] and story["moved"] and story["syncs"][-1]["changes"] == 0 else ExitCode.FAILED
@@ -63,6 +66,23 @@ def _folder(keep: Path | None) -> Iterator[Path]:
         shutil.rmtree(folder)
 
 
+@contextlib.contextmanager
+def _platforms() -> Iterator[dict[str, str]]:
+    """The emulated platforms in a process of their own, on a clock that we move: their addresses. It ends when we do, however."""
+    command = [sys.executable, "-m", "sync.cli.main", "sandbox", "--virtual", "--people", "0", "--until-eof", "--json"]
+    with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE) as process:  # noqa: S603 - our own words
+        try:
+            said = b""
+            while process.stdout and not said.endswith(b"\n}\n"):
+                line = process.stdout.readline()
+                if not line:
+                    raise SegmentdError("the emulated platforms did not start; `segmentd sandbox` says why")
+                said += line
+            yield orjson.loads(said)["urls"]
+        finally:
+            process.terminate()
+
+
 class Stage:
     """The emulated platforms from outside: their addresses, the control endpoint, and their APIs as a stranger calls them."""
 
@@ -75,6 +95,10 @@ class Stage:
         self.urls, self.keys = urls, KEYS
         self.controls = Controls(urls["control"])
         self.http = httpx.Client(timeout=30, trust_env=False)
+
+    def close(self) -> None:
+        self.controls.close()
+        self.http.close()
 
     def call(self, method: str, platform: str, path: str, body: object = None) -> Any:
         """A call under the tester's key, again until the weather lets it through."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import signal
+import sys
 import threading
 
 import click
@@ -17,9 +18,12 @@ from connectors.base import DAY, Clock, VirtualClock
 @click.option("--weather", type=click.Choice(["calm", "stormy"]), default="calm", show_default=True)
 @click.option("--virtual", is_flag=True, help="A clock that only the control endpoint moves.")
 @click.option("--ports", default="", metavar="A,B,C,D", help="Of Mailchimp, HubSpot, Klaviyo and control; else free ones.")
+@click.option("--until-eof", is_flag=True, hidden=True, help="Stop when standard input closes: our parent has ended.")
 @click.option("--json", "as_json", is_flag=True, help="Print the addresses as one JSON object.")
 @click.pass_obj
-def sandbox(clock: Clock, people: int, events: int, seed: int, weather: str, virtual: bool, ports: str, as_json: bool) -> None:
+def sandbox(
+    clock: Clock, people: int, events: int, seed: int, weather: str, virtual: bool, ports: str, until_eof: bool, as_json: bool,
+) -> None:
     """Serve emulated Mailchimp, HubSpot and Klaviyo on loopback until stopped, and print where."""
     from connectors.sandbox.keys import KEYS
     from connectors.sandbox.server import Sandbox
@@ -32,6 +36,8 @@ def sandbox(clock: Clock, people: int, events: int, seed: int, weather: str, vir
     stop = threading.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda *_: stop.set())
+    if until_eof:
+        threading.Thread(target=lambda: (sys.stdin.read(), stop.set()), daemon=True).start()
     with Sandbox(served, weather=weather, seed=seed, ports=wanted) as running:
         if people:
             world = random_world(seed, people, events, served.now() // DAY * DAY)
