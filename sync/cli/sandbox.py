@@ -37,7 +37,7 @@ def sandbox(
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda *_: stop.set())
     if until_eof:
-        threading.Thread(target=lambda: (sys.stdin.read(), stop.set()), daemon=True).start()
+        threading.Thread(target=_until_eof, args=(stop,), daemon=True).start()
     with Sandbox(served, weather=weather, seed=seed, ports=wanted) as running:
         if people:
             world = random_world(seed, people, events, served.now() // DAY * DAY)
@@ -58,3 +58,8 @@ def _ports(text: str) -> list[int]:
     if len(parts) != 4 or not all(part.isdigit() and int(part) < 65_536 for part in parts):
         raise click.UsageError("--ports takes four numbers: Mailchimp, HubSpot, Klaviyo, control; for example 8771,8772,8773,8770")
     return [int(part) for part in parts]
+
+
+def _until_eof(stop: threading.Event) -> None:
+    sys.stdin.read()
+    stop.set()
