@@ -145,13 +145,19 @@ class Loading(Ground):
         stage = people.text["lifecyclestage"]
         for row in np.unique(self.shop.orders.rows["contact"]).tolist():
             stage[row] = "customer"
-        out = np.flatnonzero(people.rows["optout"] == OPTED_OUT)
-        if len(out):
-            at = people.rows["optout_at"][out]
-            self.mail.changes.rows.extend(
-                created=at, visible=at, address=out, change=np.ones(len(out), np.int64), what=np.ones(len(out), np.int64))
+        self._untold(np.flatnonzero(people.rows["optout"] == OPTED_OUT), "optout_at", 1, 1)
+        told = self.mail.events.rows
+        bounced = np.unique(told["address"][(told["kind"] == BOUNCE) & (told["hard"] > 0)])
+        self._untold(np.setdiff1d(np.flatnonzero(people.rows["hard"]), bounced), "modified", 2, 2)
         one = self.lists.dynamic
         one.fit(len(people))
         on = (people.rows[f"status_{NEWSLETTER}"] == SUBSCRIBED) & (people.rows["state"] == LIVE)
         for column in (one.joined, one.shown):
             column[: len(people)] = np.where(on, people.rows[f"status_at_{NEWSLETTER}"], 0)
+
+    def _untold(self, rows: Ints, at: str, change: int, what: int) -> None:
+        """Entries of the timeline that no event caused; *at*: the column with their time."""
+        if len(rows):
+            times = self.people.rows[at][rows]
+            self.mail.changes.rows.extend(
+                created=times, visible=times, address=rows, change=np.full(len(rows), change), what=np.full(len(rows), what))
