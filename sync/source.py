@@ -40,7 +40,8 @@ def origins(config: Config, store: Store) -> dict[str, Origin]:
 
 def naming_of(config: Config, connection: str) -> Naming:
     """How *connection*'s events are called: the platform's built-in names, changed by the config's `events:`."""
-    names: dict[str, EventName] = dict(registry.kind(config.connections[connection].kind).capabilities.events)
+    kind = registry.kind(config.connections[connection].kind)
+    names: dict[str, EventName] = dict(kind.capabilities.events)
     same: dict[str, str] = {}
     ignored: set[str] = set()
     for neutral, spec in config.events.items():
@@ -48,8 +49,13 @@ def naming_of(config: Config, connection: str) -> Naming:
             same[neutral] = spec.same
         if spec.sources and connection not in spec.sources:
             ignored.add(neutral)
-        natives = [spec.sources[connection]] if connection in spec.sources else [n for n, e in names.items() if e.name == neutral]
-        for native in natives:
+        built_in = [native for native, event in names.items() if event.name == neutral]
+        chosen = [spec.sources[connection]] if connection in spec.sources else built_in
+        for native in built_in:
+            if native not in chosen:                    # `from:` names the one witness
+                names[native] = EventName(f"{connection}.{native}", names[native].properties)
+        said = {**spec.properties, **spec.on_connection.get(connection, {})}
+        for native in chosen:
             known = names[native].properties if native in names else {}
-            names[native] = EventName(neutral, {**known, **spec.properties, **spec.on_connection.get(connection, {})})
+            names[native] = EventName(neutral, {**known, **said})
     return Naming(connection, names, same, frozenset(ignored))

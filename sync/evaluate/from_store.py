@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+import re
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
@@ -11,10 +12,11 @@ import numpy as np
 import pyarrow as pa
 
 from sync.evaluate.snapshot import CONSENTS, MEMBERSHIPS, Ints, Mask
-from sync.language.values import Path, path_text
+from sync.language.values import Path, canonical, decode, look, path_text
 from sync.store.store import Store
 
 CHUNK = 65_536
+_ODD = re.compile(r'["\\\x00-\x1f]')
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,12 +69,17 @@ class StoreSnapshot:
 
     def _field(self, source: FieldSource) -> list[tuple[int, str]]:
         """(contact, JSON text) where there is a value; of several profiles of a contact the newest mailable one comes last."""
-        return self.store.rows(
+        read = reading(source.path)
+        rows = self.store.rows(
             "select contact, text from (select contact, mailable, updated, id, state = 'live' as live, fields -> ?1 as text "
             "from profiles where connection = ?2 and state != 'gone') where text is not null and text != 'null' "
             "and not (?3 and text = '\"\"') order by live, mailable, updated, id",
-            json_path(source.path), source.connection, source.neutral,
+            json_path(source.path), source.connection, source.neutral and read is None,
         )
+        if read is None:
+            return rows
+        found = ((contact, read(text)) for contact, text in rows)
+        return [(contact, text) for contact, text in found if text is not None and not (source.neutral and text == '""')]
 
     def consents(self) -> pa.Table:
         rows = self.store.rows(
@@ -117,13 +124,27 @@ class StoreSnapshot:
         cursor = self.store.db.execute(
             f"select contact, at{wanted} from events where type = ? order by at, hash", (*map(json_path, paths), number),  # noqa: S608
         )
-        chunks = [_chunk(name, rows, columns) for rows in _chunks(cursor)]
+        readers = [reading(path) for path in paths]
+        chunks = [_chunk(name, rows, columns, readers) for rows in _chunks(cursor)]
         return pa.concat_tables(chunks).unify_dictionaries().combine_chunks() if chunks else _no_events(columns)
 
 
 def json_path(path: Path) -> str:
-    """SQLite's spelling of *path*. A name that holds a double quote has none there and matches nothing."""
-    return "$" + "".join(f'."{part}"' for part in path)
+    """SQLite's spelling of *path*; that of the whole record where it has none for one of its names (`reading`)."""
+    return "$" + "".join(f'."{part}"' for part in path) if reading(path) is None else "$"
+
+
+def reading(path: Path) -> Callable[[str | None], str | None] | None:
+    """How to get from a whole record's text to that of the value under *path*; None where SQLite does it: it compares names as
+    they stand in the text, so quotes, backslashes and control characters find nothing, and an empty name is an error."""
+    if all(part and not _ODD.search(part) for part in path):
+        return None
+
+    def read(text: str | None) -> str | None:
+        value = None if text is None else look(decode(text), path)
+        return None if value is None else canonical(value)
+
+    return read
 
 
 def _chunks(cursor: Any) -> Iterator[list[tuple[Any, ...]]]:
@@ -131,8 +152,9 @@ def _chunks(cursor: Any) -> Iterator[list[tuple[Any, ...]]]:
         yield rows
 
 
-def _chunk(name: str, rows: list[tuple[Any, ...]], columns: Sequence[str]) -> pa.Table:
+def _chunk(name: str, rows: list[tuple[Any, ...]], columns: Sequence[str], readers: Sequence[Any]) -> pa.Table:
     contact, at, *texts = zip(*rows, strict=True)
+    texts = [column if read is None else tuple(map(read, column)) for column, read in zip(texts, readers, strict=True)]
     kind = pa.DictionaryArray.from_arrays(pa.array(np.zeros(len(rows), np.int32)), pa.array([name]))
     arrays = [pa.array(np.array(contact, np.int32)), pa.array(np.array(at, np.int64)), kind]
     arrays += [pa.array(column, pa.string()).dictionary_encode() for column in texts]

@@ -20,7 +20,7 @@ from sync.crash import crash_point
 from sync.model import SegmentdError
 from sync.source import Source
 from sync.store import people, streams
-from sync.store.facts import Naming, join_strays, write_events
+from sync.store.facts import Naming, join_known_strays, join_strays, write_events
 from sync.store.store import Store
 
 Progress = Callable[[str, str, int, int | None], None]          # connection, stream, rows so far, rows expected
@@ -36,7 +36,8 @@ class AnotherAccount(SegmentdError):
 
 @dataclass(frozen=True, slots=True)
 class Pulled:
-    """What one stream brought. *error*: why it did not reach its end, or "". *off*: the platform does not offer it to us."""
+    """What one stream brought. *error*: why it did not reach its end, or "". *off*: the platform does not offer it to us.
+    *refused*: rows that could not be taken in (no id, no possible time)."""
 
     connection: str
     stream: str
@@ -44,6 +45,11 @@ class Pulled:
     new: int = 0
     error: str = ""
     off: bool = False
+    refused: int = 0
+
+
+class EmptySweep(PlatformError):
+    """A complete look found nobody where people were."""
 
 
 def check_account(store: Store, source: Source) -> Account:
@@ -66,7 +72,8 @@ def pull(
     progress: Progress = silent, stopping: Callable[[], bool] = lambda: False,
 ) -> list[Pulled]:
     """Pull *wanted* streams of one connection, profiles first so that events find their people. A failing stream does not
-    stop the next one; a refused key or another account stops all, and so does *stopping*, asked after each page."""
+    stop the next one; a refused key or another account stops all, and so does *stopping*, asked after each page.
+    Raises StoreFull between two pages when the disk is nearly full."""
     outcomes: list[Pulled] = []
     for stream in sorted(wanted, key=lambda s: s.kind is not StreamKind.PROFILES):
         try:
@@ -75,16 +82,30 @@ def pull(
             outcomes.append(_failed(store, source, stream, error))
             if error.kind in (FaultKind.KEY, FaultKind.ACCOUNT):
                 break
+        if stopping():
+            break
     crash_point("pull.before_settle")
-    with store.transaction() as db:
-        people.settle(db)
+    _settle(store, source, namings, wanted, outcomes)
     return outcomes
+
+
+def _settle(
+    store: Store, source: Source, namings: Mapping[int, Naming], wanted: Sequence[Stream], outcomes: Sequence[Pulled],
+) -> None:
+    """Merges wait until every profile stream has reached its end: only then is it known who still shares an address."""
+    ended = {outcome.stream for outcome in outcomes if not outcome.error or outcome.off}
+    with store.transaction() as db:
+        if all(stream.name in ended for stream in wanted if stream.kind is StreamKind.PROFILES):
+            people.settle(db, source.number)
+        join_known_strays(db, namings)
 
 
 def _failed(store: Store, source: Source, stream: Stream, error: PlatformError) -> Pulled:
     off = error.kind is FaultKind.SCOPE
     with store.transaction() as db:
         streams.failed(db, source.number, stream.name, str(error))
+        if isinstance(error, EmptySweep) or error.kind is FaultKind.CURSOR:
+            streams.restart(db, source.number, stream.name)
     return Pulled(source.name, stream.name, error=str(error), off=off)
 
 
@@ -95,54 +116,57 @@ def _pull_stream(
     store.room()
     with store.transaction() as db:
         cursor = streams.begin(db, source.number, stream, clock.now())
-    rows = new = 0
-    ended = False
+    rows = new = refused = 0
+    passed = {cursor}
     for page in source.connector.pull(stream, cursor):
         crash_point("pull.before_page")
-        _refuse_standstill(source, stream, cursor, page)
-        new += _take(store, source, stream, page, namings, clock.now())
+        store.room()
+        _refuse_standstill(source, stream, passed, page)
+        taken = _take(store, source, stream, page, namings, clock.now())
         crash_point("pull.after_page")
-        cursor, rows, ended = page.cursor, rows + len(page.profiles) + len(page.events), page.last
+        rows, new, refused = rows + len(page.profiles) + len(page.events), new + taken[0], refused + taken[1]
         progress(source.name, stream.name, rows, page.total)
-        if stopping() and not ended:
-            return Pulled(source.name, stream.name, rows, new, error="stopped; the next run goes on from here")
-    if not ended:
-        raise PlatformError(source.capabilities.platform, stream.name, FaultKind.TRANSIENT, code="pull was cut off")
-    return Pulled(source.name, stream.name, rows, new)
+        if page.last:
+            return Pulled(source.name, stream.name, rows, new, refused=refused)
+        if stopping():
+            return Pulled(source.name, stream.name, rows, new, "stopped; the next run goes on from here", refused=refused)
+    raise PlatformError(source.capabilities.platform, stream.name, FaultKind.TRANSIENT, code="pull was cut off")
 
 
-def _refuse_standstill(source: Source, stream: Stream, before: Cursor | None, page: Page) -> None:
-    """The same cursor twice would go on for ever."""
-    if not page.last and page.cursor == before:
+def _refuse_standstill(source: Source, stream: Stream, passed: set[Cursor | None], page: Page) -> None:
+    """A cursor that was passed before would go round for ever."""
+    if not page.last and page.cursor in passed:
         raise PlatformError(source.capabilities.platform, stream.name, FaultKind.INVALID, code="no progress")
+    passed.add(page.cursor)
 
 
 def _take(
     store: Store, source: Source, stream: Stream, page: Page, namings: Mapping[int, Naming], now: Millis,
-) -> int:
-    """One page and its cursor, in one transaction; how many rows were new."""
+) -> tuple[int, int]:
+    """One page and its cursor, in one transaction; how many rows were new, and how many could not be taken in."""
     with store.transaction() as db:
-        sweep = streams.sweep_of(db, source.number)
-        new = 0
+        new = refused = 0
         if page.profiles:
+            sweep = streams.sweep_of(db, source.number)
             joined = people.write_profiles(db, source.number, source.name, page.profiles, now, sweep)
             join_strays(db, source.number, joined.profiles, joined.addresses, namings)
-            new += len(joined.profiles)
+            new, refused = joined.new, joined.refused
         people.mark_gone(db, source.number, page.gone)
         if page.events:
-            new += write_events(db, source.number, page.events, source.naming).new
+            written = write_events(db, source.number, page.events, source.naming)
+            new, refused = new + written.new, refused + written.refused
         streams.advance(db, source.number, stream, page, now)
         if page.last and page.complete and stream.sweep:
-            _finish_sweep(db, source, stream, sweep)
+            _finish_sweep(db, source, stream)
         crash_point("pull.before_commit")
-    return new
+    return new, refused
 
 
-def _finish_sweep(db: streams.Database, source: Source, stream: Stream, sweep: int) -> None:
+def _finish_sweep(db: streams.Database, source: Source, stream: Stream) -> None:
     """Whoever a complete sweep did not see is gone. An empty sweep where people were is a broken read, not a truth."""
-    seen, known = streams.seen(db, source.number, stream.name)
+    sweep, seen, known = streams.seen(db, source.number, stream.name)
     if seen == 0 and known > 0:
-        raise PlatformError(
+        raise EmptySweep(
             source.capabilities.platform, stream.name, FaultKind.EDGE, code=f"empty where {known} profiles were",
         )
     people.mark_unseen_gone(db, source.number, sweep)

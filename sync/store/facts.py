@@ -8,7 +8,7 @@ with one id. Events about nobody we know wait in `strays`.
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Any
@@ -17,9 +17,12 @@ import orjson
 
 from connectors.base import Event, EventName, Json
 from sync.model import canonical_email
+from sync.store import border
 from sync.store.store import hash_of
 
 Fact = tuple[int, int, str]                         # type, contact, same
+Key = tuple[int, int, int]                          # of a row of events: type, at, hash
+Record = tuple[int, int, int, str, str]             # type, at, contact, same, properties
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,14 +43,15 @@ class Naming:
         return known.name if known else f"{self.prefix}.{native}"
 
     def properties(self, native: str, raw: Mapping[str, Json]) -> dict[str, Json]:
-        """The platform's own properties, and the neutral ones beside them; absent ones stay absent."""
+        """The platform's own properties, and the neutral ones beside them; absent ones stay absent. A neutral name means the
+        property it was given and no other: one that merely happens to be called so is left out."""
         known = self.names.get(native)
         if known is None:
             return dict(raw)
         found = {neutral: at_path(raw, path) for neutral, path in known.properties.items()}
-        moved = {path for neutral, path in known.properties.items() if path in raw}
-        kept = {key: value for key, value in raw.items() if key not in moved}
-        return kept | {neutral: value for neutral, value in found.items() if value is not None}
+        taken = {path for path in known.properties.values() if path in raw} | known.properties.keys()
+        kept = {key: value for key, value in raw.items() if key not in taken}
+        return kept | {name: value for name, value in found.items() if value is not None and border.is_number_at_all(value)}
 
 
 def at_path(record: Mapping[str, Json], path: str) -> Json:
@@ -61,38 +65,105 @@ def at_path(record: Mapping[str, Json], path: str) -> Json:
 
 @dataclass(slots=True)
 class Written:
-    """Counts of one page: facts *new*, known before (*repeated*), waiting for a contact (*strays*)."""
+    """Counts of one page: facts *new*, known before (*repeated*), waiting for a contact (*strays*), impossible (*refused*)."""
 
     new: int = 0
     repeated: int = 0
     strays: int = 0
+    refused: int = 0
 
 
 def write_events(db: sqlite3.Connection, connection: int, events: Sequence[Event], naming: Naming) -> Written:
     """Take *events* of one page in."""
-    written = Written()
-    owners = _owners(db, connection, events)
-    types = _types(db, {naming.name(e.native) for e in events})
-    plain = []
-    for event in events:
-        name = naming.name(event.native)
-        if name in naming.ignored:
-            continue
-        contact = owners(event)
-        if contact is None:
-            written.strays += 1
-            _stray(db, connection, event)
-        elif event.mutable or event.removed or name in naming.same:
-            changed = _write_record(db, connection, event, types[name], contact, naming)
-            written.new, written.repeated = written.new + changed, written.repeated + (not changed)
+    fit = [event for event in map(border.event, events) if event is not None]
+    page = _Page(db, connection, naming, fit)
+    for event in fit:
+        page.take(event)
+    page.finish()
+    page.written.refused = len(events) - len(fit)
+    return page.written
+
+
+class _Page:
+    """One page's look-ups, kept current while it is written. Plain events go in together, at the end."""
+
+    def __init__(self, db: sqlite3.Connection, connection: int, naming: Naming, events: Sequence[Event]) -> None:
+        self.db, self.connection, self.naming = db, connection, naming
+        self.owner = _owners(db, connection, events)
+        self.types = _types(db, {naming.name(e.native) for e in events})
+        self.records = _records(db, connection, events)
+        self.strays = db.execute("select 1 from strays limit 1").fetchone() is not None
+        self.plain: dict[Key, tuple[int, str]] = {}
+        self.written = Written()
+
+    def take(self, event: Event) -> None:
+        name = self.naming.name(event.native)
+        if name in self.naming.ignored:
+            return
+        contact = self.owner(event)
+        if event.mutable or event.removed or name in self.naming.same or event.id in self.records:
+            self._take_record(event, name, contact)
+        elif contact is None:
+            self._wait(event)
         else:
-            properties = orjson.dumps(naming.properties(event.native, event.properties)).decode()
-            plain.append((types[name], event.at, hash_of(str(connection), event.id), contact, properties))
-    before = db.total_changes
-    db.executemany("insert or ignore into events values (?, ?, ?, ?, ?)", plain)
-    fresh = db.total_changes - before
-    written.new, written.repeated = written.new + fresh, written.repeated + len(plain) - fresh
-    return written
+            key = self._key(event)
+            self.written.repeated += key in self.plain
+            if key not in self.plain:
+                self.plain[key] = (contact, border.json_text(self.naming.properties(event.native, event.properties)))
+
+    def finish(self) -> None:
+        before = self.db.total_changes
+        rows = [(*key, *value) for key, value in self.plain.items()]
+        self.db.executemany("insert or ignore into events values (?, ?, ?, ?, ?)", rows)
+        fresh = self.db.total_changes - before
+        self.written.new, self.written.repeated = self.written.new + fresh, self.written.repeated + len(rows) - fresh
+
+    def _take_record(self, event: Event, name: str, contact: int | None) -> None:
+        """The newest word on this source id counts, also when it says that it is void or somebody's whom we do not know yet."""
+        self._forget_plain(event)
+        row = None if event.removed or contact is None else self._record(event, name, contact)
+        changed = _replace_record(self.db, self.connection, event.id, self.records.get(event.id), row)
+        if row:
+            self.records[event.id] = row
+        else:
+            self.records.pop(event.id, None)
+        if contact is None and not event.removed:
+            self._wait(event)
+        else:
+            self.written.new, self.written.repeated = self.written.new + changed, self.written.repeated + (not changed)
+
+    def _record(self, event: Event, name: str, contact: int) -> Record:
+        properties = self.naming.properties(event.native, event.properties)
+        said = _id_text(properties.get(self.naming.same.get(name, "")))
+        same = f"={said}" if said else f"{self.connection}:{event.id}"
+        return (self.types[name], event.at, contact, same, border.json_text(properties))
+
+    def _forget_plain(self, event: Event) -> None:
+        """It may have come as a plain event before it was void, or before the config said `same:`; or as a stray."""
+        if event.id not in self.records:
+            key = self._key(event)
+            self.plain.pop(key, None)
+            self.db.execute("delete from events where type = ? and at = ? and hash = ?", key)
+        if self.strays:
+            self.db.execute("delete from strays where connection = ? and source = ?", (self.connection, event.id))
+
+    def _wait(self, event: Event) -> None:
+        self.written.strays += 1
+        self.strays = True
+        _stray(self.db, self.connection, event)
+
+    def _key(self, event: Event) -> Key:
+        return (self.types[self.naming.name(event.native)], event.at, hash_of(str(self.connection), event.id))
+
+
+def _id_text(said: Json) -> str:
+    """How two platforms spell one id: 1001, 1001.0 and " 1001" are one; "" for what is none."""
+    if isinstance(said, bool) or not isinstance(said, str | int | float):
+        return ""
+    return border.text(str(int(said) if isinstance(said, float) and said.is_integer() else said).strip())
+
+
+# --- strays -----------------------------------------------------------------------------------------------------------------
 
 
 def join_strays(
@@ -101,20 +172,43 @@ def join_strays(
     """Events that waited for one of these *profiles* of *connection*, or *addresses* of any, are taken in; how many."""
     if db.execute("select 1 from strays limit 1").fetchone() is None:
         return 0
-    rows = db.execute(
+    return _join(db, namings, db.execute(
         "select connection, source, event from strays where connection = ?1 and profile in (select value from json_each(?2)) "
         "union select connection, source, event from strays where address in (select value from json_each(?3))",
         (connection, orjson.dumps(list(profiles)).decode(), orjson.dumps(list(addresses)).decode()),
-    ).fetchall()
-    for number, source, event in rows:
-        if number in namings:
-            db.execute("delete from strays where connection = ? and source = ?", (number, source))
-            write_events(db, number, [Event(**orjson.loads(event))], namings[number])
-    return len(rows)
+    ).fetchall())
 
 
-def _owners(db: sqlite3.Connection, connection: int, events: Sequence[Event]) -> Any:
-    """A function event → contact or None, from two queries for the whole page."""
+def join_known_strays(db: sqlite3.Connection, namings: Mapping[int, Naming]) -> int:
+    """Take in every stray whose person is known by now: they were met while its connection was not in the config."""
+    return _join(db, namings, db.execute(
+        "select connection, source, event from strays s where exists "
+        "(select 1 from profiles p where p.connection = s.connection and p.id = s.profile) "
+        "or exists (select 1 from addresses a where a.address = s.address)",
+    ).fetchall())
+
+
+def _join(db: sqlite3.Connection, namings: Mapping[int, Naming], rows: Iterable[tuple[int, str, str]]) -> int:
+    ready = [row for row in rows if row[0] in namings]
+    for number, source, event in ready:
+        db.execute("delete from strays where connection = ? and source = ?", (number, source))
+        write_events(db, number, [Event(**orjson.loads(event))], namings[number])
+    return len(ready)
+
+
+def _stray(db: sqlite3.Connection, connection: int, event: Event) -> None:
+    record = {name: getattr(event, name) for name in Event.__slots__}
+    db.execute(
+        "insert or replace into strays values (?, ?, ?, ?, ?)",
+        (connection, event.id, event.profile, canonical_email(event.email), border.json_text(record)),
+    )
+
+
+# --- look-ups, each one query for a whole page ------------------------------------------------------------------------------
+
+
+def _owners(db: sqlite3.Connection, connection: int, events: Sequence[Event]) -> Callable[[Event], int | None]:
+    """A function event → contact or None: by platform id first, then by address."""
     ids = orjson.dumps(list({e.profile for e in events if e.profile})).decode()
     profiles = dict(db.execute(
         "select id, contact from profiles where connection = ? and id in (select value from json_each(?))", (connection, ids),
@@ -142,35 +236,28 @@ def _types(db: sqlite3.Connection, names: Iterable[str]) -> dict[str, int]:
     }
 
 
-def _stray(db: sqlite3.Connection, connection: int, event: Event) -> None:
-    record = {name: getattr(event, name) for name in Event.__slots__}
-    db.execute(
-        "insert or replace into strays values (?, ?, ?, ?, ?)",
-        (connection, event.id, event.profile, canonical_email(event.email), orjson.dumps(record).decode()),
+def _records(db: sqlite3.Connection, connection: int, events: Sequence[Event]) -> dict[str, Record]:
+    """Those of *events* that are kept as records already, by source id."""
+    ids = orjson.dumps([e.id for e in events]).decode()
+    rows: Iterable[tuple[Any, ...]] = db.execute(
+        "select source, type, at, contact, same, properties from records where connection = ? "
+        "and source in (select value from json_each(?))", (connection, ids),
     )
+    return {source: (kind, at, contact, same, properties) for source, kind, at, contact, same, properties in rows}
 
 
 # --- records and the facts derived from them ------------------------------------------------------------------------------
 
 
-def _write_record(
-    db: sqlite3.Connection, connection: int, event: Event, kind: int, contact: int, naming: Naming,
-) -> bool:
-    """Replace the record of this source id; whether anything changed."""
-    properties = naming.properties(event.native, event.properties)
-    said = properties.get(naming.same.get(naming.name(event.native), ""))
-    same = f"={said}" if said not in (None, "") else f"{connection}:{event.id}"
-    row = None if event.removed else (kind, event.at, contact, same, orjson.dumps(properties).decode())
-    known = db.execute(
-        "select type, at, contact, same, properties from records where connection = ? and source = ?", (connection, event.id),
-    ).fetchone()
+def _replace_record(db: sqlite3.Connection, connection: int, source: str, known: Record | None, row: Record | None) -> bool:
+    """Put *row* in the place of *known* (None: there is none); whether anything changed."""
     if known == row:
         return False
     touched = {(r[0], r[2], r[3]) for r in (known, row) if r}
     _retract(db, touched)
-    db.execute("delete from records where connection = ? and source = ?", (connection, event.id))
+    db.execute("delete from records where connection = ? and source = ?", (connection, source))
     if row:
-        db.execute("insert into records values (?, ?, ?, ?, ?, ?, ?)", (connection, event.id, *row))
+        db.execute("insert into records values (?, ?, ?, ?, ?, ?, ?)", (connection, source, *row))
     _derive(db, touched)
     return True
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sqlite3
 import zlib
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -129,7 +129,7 @@ def states(store: Store, keys: Collection[str] | None = None) -> dict[str, Targe
 
 
 def _forget(db: sqlite3.Connection, number: int) -> None:
-    for table in ("members", "owned", "confirmed", "outbox"):
+    for table in ("members", "owned", "confirmed", "outbox", "doubts"):
         db.execute(f"delete from {table} where target = ?", (number,))  # noqa: S608 - our own names
 
 
@@ -182,7 +182,11 @@ def write_view(
     (count,) = db.execute("select count(*) from members where target = ?", (number,)).fetchone()
     db.execute(
         "update targets set viewed = ?, complete = 1, first_met = coalesce(first_met, ?1), "
-        "found = case when first_met is null then ?2 else found end where id = ?3", (now, count, number),
+        "found = case when first_met is null then ?2 else found end, gone = 0 where id = ?3", (now, count, number),
+    )
+    db.execute(                                     # nothing is left to remove
+        "delete from outbox where target = ?1 and state = 'dead' and op = 'remove' "
+        "and profile not in (select profile from members where target = ?1)", (number,),
     )
 
 
@@ -217,6 +221,48 @@ def confirm_remove(db: sqlite3.Connection, number: int, profile: ProfileId, now:
     db.execute("insert or replace into confirmed values (?, ?, ?, ?)", (number, profile, Op.REMOVE.value, now))
 
 
+def disown(db: sqlite3.Connection, number: int, profile: ProfileId) -> None:
+    """It may be a person's by now: in doubt it is."""
+    db.execute("delete from owned where target = ? and profile = ?", (number, profile))
+
+
+# --- what calls without an answer left in doubt -------------------------------------------------------------------------------
+
+
+def doubt(db: sqlite3.Connection, number: int, calls: Sequence[tuple[ProfileId, str, Millis]]) -> None:
+    """Calls (profile, op, when sent) that may have taken effect and are not sent again: the view counts no more until a
+    listing has settled them."""
+    db.executemany("insert or replace into doubts values (?, ?, ?, ?)", [(number, *call) for call in calls])
+    if calls:
+        doubt_view(db, number)
+
+
+def doubts(store: Store, number: int) -> list[tuple[ProfileId, Op, Millis | None]]:
+    """Profile, op and time of every call of which we do not know whether it took effect, also of those that wait to be sent
+    again."""
+    rows = store.rows(
+        "select profile, op, sent from doubts where target = ?1 "
+        "union all select profile, op, sent from outbox where target = ?1 and state = 'waiting' and maybe", number,
+    )
+    return [(row[0], Op(row[1]), row[2]) for row in rows]
+
+
+def settle(
+    db: sqlite3.Connection, number: int, ours: Iterable[ProfileId], foreign: Iterable[ProfileId], began: Millis, lag: Millis,
+) -> None:
+    """After a complete listing: which of the members in doubt are *ours*, which are *foreign*. A call made within *lag* before
+    the listing *began* may show later only: its doubt stays."""
+    db.executemany("insert or ignore into owned values (?, ?, ?)", [(number, profile, began) for profile in ours])
+    for profile in foreign:
+        disown(db, number, profile)
+    db.execute(                                     # adds that are there, removes that are not (or no longer ours): nothing to send
+        "delete from outbox where target = ?1 and state = 'waiting' and maybe and case op "
+        "when 'add' then profile in (select profile from members where target = ?1) "
+        "else profile not in (select profile from owned where target = ?1) end", (number,),
+    )
+    db.execute("delete from doubts where target = ? and sent < ?", (number, began - lag))
+
+
 # --- who can be reached, who must not be -------------------------------------------------------------------------------------
 
 
@@ -238,6 +284,15 @@ def reachable(store: Store, connection: int, audience: str, target: int) -> dict
         connection, audience, target,
     )
     return {row[0]: Reach(row[1], row[2]) for row in rows}
+
+
+def stuck(store: Store, target: int) -> frozenset[ProfileId]:
+    """Members whose remove became a dead letter: not tried again until their profile changes."""
+    return frozenset(row[0] for row in store.rows(
+        "select o.profile from outbox o join targets t on t.id = o.target "
+        "left join profiles p on p.connection = t.connection and p.id = o.profile "
+        "where o.target = ? and o.state = 'dead' and o.op = 'remove' and coalesce(p.updated, 0) <= o.made", target,
+    ))
 
 
 def barred(store: Store, where: str, connection: int, audience: str, scopes: Collection[str]) -> frozenset[ContactId]:

@@ -8,13 +8,13 @@ from dataclasses import dataclass
 
 from connectors.base import Batch, Millis, Op, ProfileId
 from sync.model import ContactId
-from sync.store.memberships import doubt_view
+from sync.store.memberships import doubt
 from sync.store.store import Store
 
 
 @dataclass(frozen=True, slots=True)
 class Letter:
-    """One change on its way. *attempts* made so far; *maybe*: an earlier call may have taken effect."""
+    """One change on its way. *attempts* made so far; *maybe*: an earlier call, made at *sent*, may have taken effect."""
 
     id: int
     target: int
@@ -24,6 +24,7 @@ class Letter:
     email: str | None
     attempts: int
     maybe: bool
+    sent: Millis | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,25 +35,36 @@ class Backlog:
     next_due: Millis | None
 
 
+# --- approving --------------------------------------------------------------------------------------------------------------
+
+
 def enqueue(
     db: sqlite3.Connection, target: int, changes: Iterable[tuple[Op, ProfileId, ContactId, str | None]], now: Millis,
 ) -> int:
-    """Approve *changes* of one target; waiting ones that are wanted no more are withdrawn. Where one of those may have left,
-    the view is in doubt from here on. How many are new."""
+    """Approve *changes* of one target; waiting ones that are wanted no more are withdrawn. How many are new."""
     wanted = {profile: (op, contact, email) for op, profile, contact, email in changes}
-    known = db.execute("select profile, op, maybe from outbox where target = ? and state = 'waiting'", (target,)).fetchall()
-    stale = [(p, maybe) for p, op, maybe in known if p not in wanted or wanted[p][0].value != op]
-    db.executemany("delete from outbox where target = ? and profile = ?", [(target, p) for p, _ in stale])
-    if any(maybe for _, maybe in stale):
-        doubt_view(db, target)
-    before = db.total_changes
+    known = db.execute(
+        "select profile, op, maybe, sent from outbox where target = ? and state = 'waiting'", (target,),
+    ).fetchall()
+    same = {p for p, op, *_ in known if p in wanted and wanted[p][0].value == op}
+    _withdraw(db, target, [row for row in known if row[0] not in same])
     db.executemany(
         "insert into outbox (target, op, profile, contact, email, state, due, made) values (?, ?, ?, ?, ?, 'waiting', ?, ?) "
-        "on conflict do update set op = excluded.op, state = 'waiting', attempts = 0, due = excluded.due, reason = null, "
-        "made = excluded.made where outbox.op != excluded.op or outbox.state = 'dead'",
-        [(target, op.value, profile, contact, email, now, now) for profile, (op, contact, email) in wanted.items()],
+        "on conflict do update set op = excluded.op, state = 'waiting', attempts = 0, maybe = 0, sent = null, piece = 0, "
+        "due = excluded.due, reason = null, made = excluded.made, contact = excluded.contact, email = excluded.email",
+        [(target, op.value, p, contact, email, now, now) for p, (op, contact, email) in wanted.items() if p not in same],
     )
-    return db.total_changes - before
+    db.executemany(                                 # an address may have changed since it was approved
+        "update outbox set contact = ?, email = ? where target = ? and profile = ? and (contact != ?1 or email is not ?2)",
+        [(contact, email, target, p) for p, (_, contact, email) in wanted.items() if p in same],
+    )
+    return len(wanted) - len(same)
+
+
+def _withdraw(db: sqlite3.Connection, target: int, rows: Sequence[tuple[str, str, int, Millis | None]]) -> None:
+    """Take letters back. Where one may have left, its effect stays in doubt until the target has been listed again."""
+    db.executemany("delete from outbox where target = ? and profile = ?", [(target, profile) for profile, *_ in rows])
+    doubt(db, target, [(profile, op, sent or 0) for profile, op, maybe, sent in rows if maybe])
 
 
 def recover(db: sqlite3.Connection) -> int:
@@ -60,9 +72,7 @@ def recover(db: sqlite3.Connection) -> int:
     return db.execute("update outbox set state = 'waiting', maybe = 1 where state = 'sending'").rowcount
 
 
-def withdraw(db: sqlite3.Connection, target: int) -> int:
-    """Take back everything of a target that has not left; how many."""
-    return db.execute("delete from outbox where target = ? and state = 'waiting' and not maybe", (target,)).rowcount
+# --- sending ----------------------------------------------------------------------------------------------------------------
 
 
 def backlog(store: Store, connection: int, now: Millis, leave_out: Sequence[int]) -> Backlog:
@@ -84,32 +94,33 @@ def claim(
         "select o.target, max(o.piece) from outbox o join targets t on t.id = o.target where t.connection = ? "
         "and o.state = 'waiting' and o.due <= ? group by o.target order by min(o.id)", (connection, now),
     ).fetchall()
-    piece = {target: size for target, size in found if target not in leave_out}
-    if not piece:
+    target, piece = next(((t, p) for t, p in found if t not in leave_out), (0, 0))
+    if not target:
         return []
-    target = next(iter(piece))
-    adds = _due(db, target, Op.ADD, now, _at_most(limits.adds, piece[target]))
-    removes = _due(db, target, Op.REMOVE, now, _at_most(limits.removes, piece[target]))
+    adds = _due(db, target, Op.ADD, now, limits.adds, piece)
+    removes = _due(db, target, Op.REMOVE, now, limits.removes, piece)
     if limits.shared:
         removes = removes[: max(0, limits.adds - len(adds))]
     batch = adds + removes if limits.together else adds or removes
-    if piece[target]:
-        batch = batch[: piece[target]]
-    ids = [(letter.id,) for letter in batch]
-    db.executemany("update outbox set state = 'sending', attempts = attempts + 1 where id = ?", ids)
+    batch = batch[:piece] if piece else batch
+    db.executemany(                                 # a remove in doubt: whatever happened since its first call is not ours
+        "update outbox set state = 'sending', attempts = attempts + 1, "
+        "sent = case when maybe and op = 'remove' then sent else ? end where id = ?", [(now, each.id) for each in batch],
+    )
     return batch
 
 
-def _at_most(limit: int, piece: int) -> int:
-    return min(limit, piece) if piece else limit
-
-
-def _due(db: sqlite3.Connection, target: int, op: Op, now: Millis, most: int) -> list[Letter]:
+def _due(db: sqlite3.Connection, target: int, op: Op, now: Millis, limit: int, piece: int) -> list[Letter]:
+    """Letters of one batch that was refused stay apart from the rest, so that it is halved and nothing else."""
     rows = db.execute(
-        "select id, target, op, profile, contact, email, attempts, maybe from outbox where state = 'waiting' and target = ? "
-        "and op = ? and due <= ? order by piece desc, id limit ?", (target, op.value, now, most),
+        "select id, target, op, profile, contact, email, attempts, maybe, sent from outbox where state = 'waiting' "
+        "and target = ? and op = ? and due <= ? and piece = ? order by id limit ?",
+        (target, op.value, now, piece, min(limit, piece) if piece else limit),
     )
-    return [Letter(r[0], r[1], Op(r[2]), r[3], r[4], r[5], r[6], bool(r[7])) for r in rows]
+    return [Letter(r[0], r[1], Op(r[2]), r[3], r[4], r[5], r[6], bool(r[7]), r[8]) for r in rows]
+
+
+# --- what came of it --------------------------------------------------------------------------------------------------------
 
 
 def done(db: sqlite3.Connection, letter: Letter) -> None:
@@ -124,18 +135,35 @@ def again(db: sqlite3.Connection, letter: Letter, due: Millis, reason: str, *, m
     )
 
 
-def split(db: sqlite3.Connection, letters: Sequence[Letter], due: Millis) -> None:
-    """The platform refused the batch without naming anybody: send it in halves, to find who it is."""
+def unsent(db: sqlite3.Connection, letter: Letter, due: Millis, reason: str, *, counted: bool = True) -> None:
+    """Claimed, but no call was made for it: what was in doubt before is in doubt as before."""
+    again(db, letter, due, reason, maybe=False, counted=counted)
+    db.execute("update outbox set sent = ? where id = ?", (letter.sent, letter.id))
+
+
+def split(db: sqlite3.Connection, letters: Sequence[Letter], due: Millis, *, maybe: bool = False) -> None:
+    """The batch does not go through and nobody is named: send it in halves, to find who it is."""
     half = max(1, len(letters) // 2)
     db.executemany(
-        "update outbox set state = 'waiting', due = ?, piece = ?, attempts = attempts - 1 where id = ?",
-        [(due, half, letter.id) for letter in letters],
+        "update outbox set state = 'waiting', due = ?, piece = ?, attempts = attempts - 1, maybe = maybe or ? where id = ?",
+        [(due, half, maybe, letter.id) for letter in letters],
+    )
+
+
+def hold(db: sqlite3.Connection, connection: int, until: Millis, *, forgive: bool = False) -> None:
+    """Nothing of *connection* goes before *until*. *forgive*: attempts made so far do not count, the platform was down."""
+    db.execute(
+        "update outbox set due = max(due, ?), attempts = case when ? then 0 else attempts end "
+        "where state = 'waiting' and target in (select id from targets where connection = ?)", (until, forgive, connection),
     )
 
 
 def dead(db: sqlite3.Connection, letter: Letter, reason: str) -> None:
-    """Given up: waits for a person."""
+    """Given up: waits for a person. What may have happened is settled by the next complete listing."""
+    maybe, sent = db.execute("select maybe, sent from outbox where id = ?", (letter.id,)).fetchone()
     db.execute("update outbox set state = 'dead', reason = ? where id = ?", (reason, letter.id))
+    if maybe:
+        doubt(db, letter.target, [(letter.profile, letter.op.value, sent or 0)])
 
 
 def counts(store: Store) -> dict[str, dict[str, int]]:

@@ -2,19 +2,21 @@
 
 An address belongs to one contact. A profile that is known keeps its contact whatever address it has now; a new one joins the
 contact that has its address as *primary*, never as an alias. Two contacts merge only when a platform says so or when both
-come to have one primary address; that is written down while pulling and carried out when the pull ends (`settle`).
+come to have one primary address; that is written down while pulling and carried out when the pull ends (`settle`), where it
+still holds: while pages go by, two people who swapped addresses seem to share one.
 """
 
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 
 import orjson
 
 from connectors.base import Consent, ConsentState, Millis, Profile, ProfileId
 from sync.model import ContactId, Email, canonical_email
+from sync.store import border
 from sync.store.facts import rederive
 
 MOST_MERGES = 20                                    # in one pull; more are held for a person
@@ -22,10 +24,13 @@ MOST_MERGES = 20                                    # in one pull; more are held
 
 @dataclass(slots=True)
 class Joined:
-    """What writing profiles made known: strays of these may have found their contact."""
+    """What writing profiles made known: strays of these may have found their contact. *new* were not known before, *refused*
+    could not be."""
 
     profiles: list[ProfileId] = field(default_factory=list)
     addresses: list[Email] = field(default_factory=list)
+    new: int = 0
+    refused: int = 0
 
 
 def write_profiles(
@@ -33,9 +38,11 @@ def write_profiles(
 ) -> Joined:
     """Upsert *profiles* of one page. *name*: the connection's; *sweep*: number of the running sweep, marks them as seen."""
     page = _Page(db, connection, name, now, sweep)
-    page.look_up(profiles)
-    for profile in profiles:
+    fit = [profile for profile in map(border.profile, profiles) if profile is not None]
+    page.look_up(fit)
+    for profile in fit:
         page.write(profile)
+    page.joined.refused = len(profiles) - len(fit)
     return page.joined
 
 
@@ -75,6 +82,7 @@ class _Page:
             self._absorb(contact, profile.id, absorbed)
         if profile.id not in self.known:
             self.joined.profiles.append(profile.id)
+            self.joined.new += 1
         self.known[profile.id] = (contact, address)
 
     def _contact_of(self, address: Email | None) -> ContactId | None:
@@ -94,7 +102,7 @@ class _Page:
             "audience = excluded.audience, address = excluded.address, email = excluded.email, state = excluded.state, "
             "mailable = excluded.mailable, updated = excluded.updated, swept = excluded.swept, fields = excluded.fields",
             (self.connection, profile.id, contact, profile.audience, address, profile.email, state, mailable(profile.consent),
-             profile.updated, self.sweep, orjson.dumps(profile.fields).decode()),
+             profile.updated, self.sweep, border.json_text(profile.fields)),
         )
         self.db.execute("delete from consents where connection = ? and profile = ?", (self.connection, profile.id))
         self.db.executemany(
@@ -109,7 +117,7 @@ class _Page:
             return
         owner = self.owners.get(address)
         if owner and owner[1] == "primary" and owner[0] != contact:
-            want_merge(self.db, owner[0], contact, "shared address", self.now)
+            want_merge(self.db, self.connection, owner[0], contact, "shared address", self.now, address)
         elif owner != (contact, "primary"):
             self._own(address, contact, "primary")
 
@@ -139,12 +147,21 @@ class _Page:
         self.joined.addresses.append(address)
 
     def _absorb(self, contact: ContactId, survivor: ProfileId, absorbed: ProfileId) -> None:
+        """One that we never saw is kept as gone, so that what still names it leads to its contact."""
+        if absorbed == survivor:
+            return
         known = self.known.get(absorbed)
-        if known is None or absorbed == survivor:
+        if known is None:
+            self.db.execute(
+                "insert into profiles values (?, ?, ?, '', null, null, 'gone', 0, null, ?, '{}')",
+                (self.connection, absorbed, contact, self.sweep),
+            )
+            self.known[absorbed] = (contact, None)
+            self.joined.profiles.append(absorbed)
             return
         self.db.execute("update profiles set state = 'gone' where connection = ? and id = ?", (self.connection, absorbed))
         if known[0] != contact:
-            want_merge(self.db, known[0], contact, f"merged on {self.name}", self.now)
+            want_merge(self.db, self.connection, known[0], contact, f"merged on {self.name}", self.now)
 
 
 def mailable(consent: Iterable[Consent]) -> bool:
@@ -154,7 +171,9 @@ def mailable(consent: Iterable[Consent]) -> bool:
 
 
 def mark_gone(db: sqlite3.Connection, connection: int, ids: Iterable[ProfileId]) -> None:
-    db.executemany("update profiles set state = 'gone' where connection = ? and id = ?", [(connection, i) for i in ids])
+    db.executemany(
+        "update profiles set state = 'gone' where connection = ? and id = ?", [(connection, border.text(i)) for i in ids],
+    )
 
 
 def mark_unseen_gone(db: sqlite3.Connection, connection: int, sweep: int) -> int:
@@ -167,38 +186,96 @@ def mark_unseen_gone(db: sqlite3.Connection, connection: int, sweep: int) -> int
 # --- merges ---------------------------------------------------------------------------------------------------------------
 
 
-def want_merge(db: sqlite3.Connection, one: ContactId, other: ContactId, reason: str, now: Millis) -> None:
-    """Note that two contacts are one person. The longer-known (lower) one survives."""
+def want_merge(
+    db: sqlite3.Connection, connection: int, one: int, other: int, reason: str, now: Millis, address: str = "",
+) -> None:
+    """Note that the pull of *connection* found two contacts to be one person, because of a shared *address* or because the
+    platform said so. The longer-known (lower) one survives."""
     pair = (min(one, other), max(one, other))
-    db.execute("insert or ignore into merges (survivor, absorbed, reason, found) values (?, ?, ?, ?)", (*pair, reason, now))
+    db.execute(
+        "insert or ignore into merges (connection, survivor, absorbed, reason, address, found) values (?, ?, ?, ?, ?, ?)",
+        (connection, *pair, reason, address, now),
+    )
 
 
-def settle(db: sqlite3.Connection) -> tuple[int, int]:
-    """Carry out the merges noted since the last time, unless there are more than MOST_MERGES: (done, held)."""
-    wanted = db.execute("select survivor, absorbed from merges where held = 0 order by id").fetchall()
-    if len(wanted) > MOST_MERGES:
-        return 0, db.execute("update merges set held = 1 where held = 0").rowcount
-    done = 0
-    for survivor, absorbed in wanted:
-        done += _merge(db, _root(db, survivor), _root(db, absorbed))
-    db.execute("delete from merges where held = 0")
-    return done, 0
+def settle(db: sqlite3.Connection, connection: int) -> tuple[int, int]:
+    """Carry out the merges that the pull of *connection* noted, unless there are more than MOST_MERGES: (done, held)."""
+    _drop_untrue(db)
+    wanted = db.execute("select survivor, absorbed from merges where held = 0 and connection = ? order by id", (connection,))
+    into = _groups((_root(db, survivor), _root(db, absorbed)) for survivor, absorbed in wanted.fetchall())
+    if len(into) > MOST_MERGES:
+        db.execute("update merges set held = 1 where held = 0 and connection = ?", (connection,))
+        return 0, len(into)
+    if into:
+        _merge(db, into)
+    db.execute("delete from merges where held = 0 and connection = ?", (connection,))
+    return len(into), 0
+
+
+def _drop_untrue(db: sqlite3.Connection) -> None:
+    """An address that only one of the two still has is that one's, and no reason to merge."""
+    last = 0
+    while row := db.execute(
+        "select id, connection, survivor, absorbed, address, found from merges where address != '' and id > ? "
+        "order by id limit 1", (last,),
+    ).fetchone():
+        last, connection, survivor, absorbed, address, found = row
+        holders = [c for c in (_root(db, survivor), _root(db, absorbed)) if _has(db, c, address)]
+        if len(holders) < 2:
+            db.execute("delete from merges where id = ?", (last,))
+            for holder in holders:
+                _give(db, connection, holder, address, found)
+
+
+def _has(db: sqlite3.Connection, contact: int, address: str) -> bool:
+    """Whether a profile of *contact* has *address* as its own."""
+    return db.execute(
+        "select 1 from profiles where contact = ? and address = ? and state != 'gone' limit 1", (contact, address),
+    ).fetchone() is not None
+
+
+def _give(db: sqlite3.Connection, connection: int, holder: int, address: str, found: Millis) -> None:
+    """*address* is *holder*'s, unless a third one has it by now: then those two are one person."""
+    (owner,) = db.execute("select contact from addresses where address = ?", (address,)).fetchone() or (holder,)
+    if owner != holder and _has(db, owner, address):
+        want_merge(db, connection, owner, holder, "shared address", found, address)
+        return
+    db.execute(
+        "insert into addresses values (?, ?, 'primary') on conflict do update set contact = excluded.contact, role = 'primary'",
+        (address, holder),
+    )
 
 
 def _root(db: sqlite3.Connection, contact: int) -> int:
-    while (found := db.execute("select merged_into from contacts where id = ?", (contact,)).fetchone()) and found[0] is not None:
-        contact = found[0]
-    return contact
+    """Merged contacts point to their last one at once."""
+    (into,) = db.execute("select merged_into from contacts where id = ?", (contact,)).fetchone()
+    return contact if into is None else int(into)
 
 
-def _merge(db: sqlite3.Connection, one: int, other: int) -> bool:
-    """Profiles, addresses, facts and history of the shorter-known contact move to the longer-known one."""
-    if one == other:
-        return False
-    survivor, absorbed = min(one, other), max(one, other)
-    with rederive(db, (survivor, absorbed)):
+def _groups(pairs: Iterable[tuple[int, int]]) -> dict[int, int]:
+    """Contacts that go into another one → the lowest one that *pairs* connect them with."""
+    into: dict[int, int] = {}
+
+    def lowest(contact: int) -> int:
+        while contact in into:
+            contact = into[contact]
+        return contact
+
+    for pair in pairs:
+        low, high = sorted(map(lowest, pair))
+        if low != high:
+            into[high] = low
+    return {contact: lowest(contact) for contact in into}
+
+
+def _merge(db: sqlite3.Connection, into: Mapping[int, int]) -> None:
+    """Profiles, addresses, facts and history of the shorter-known contacts move to the longer-known ones, which *into* names."""
+    moves = [(survivor, absorbed) for absorbed, survivor in into.items()]
+    with rederive(db, {*into, *into.values()}):
         for table in ("profiles", "addresses", "records", "outbox"):
-            db.execute(f"update {table} set contact = ? where contact = ?", (survivor, absorbed))  # noqa: S608 - our own names
-    db.execute("update events set contact = ? where contact = ?", (survivor, absorbed))
-    db.execute("update contacts set merged_into = ? where id = ?", (survivor, absorbed))
-    return True
+            db.executemany(f"update {table} set contact = ? where contact = ?", moves)  # noqa: S608 - our own names
+    db.executemany("update contacts set merged_into = ?1 where id = ?2 or merged_into = ?2", moves)
+    db.execute(
+        "update events set contact = (select merged_into from contacts where id = events.contact) "
+        "where contact in (select value from json_each(?))", (orjson.dumps(list(into)).decode(),),
+    )

@@ -6,7 +6,7 @@ import hashlib
 import sqlite3
 import threading
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
@@ -30,17 +30,25 @@ def hash_of(*parts: str) -> int:
     return int.from_bytes(hashlib.blake2b(data, digest_size=8).digest(), "big") >> 1
 
 
+WAL_STEP = 16 * 1024 * 1024                         # the -wal may grow by so much before it is moved into the file
+
+
 class Store:
-    """An open store. `transaction()` is the only way to write; many threads may ask for it, one at a time has it."""
+    """An open store. `transaction()` is the only way to write; many threads may ask for it, one at a time has it.
+
+    Everything raises StoreError (StoreFull, StoreBusy) when the file or its disk is not what it should be.
+    """
 
     def __init__(self, path: Path, db: sqlite3.Connection, lock: opening.WriterLock | None) -> None:
         self.path, self.db, self._writer = path, db, lock
         self._turn = threading.RLock()
+        self._wal, self._relieve_at = 0, WAL_STEP
 
     @classmethod
     def writer(cls, path: Path) -> Store:
         """The one writer on this machine. Raises StoreBusy when there is one, StoreError when the file must not be used."""
-        path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+        path = path.resolve()                       # a link to the store has the same lock
+        opening.folder(path)
         lock = opening.WriterLock(path)
         try:
             return cls(path, opening.connect(path), lock)
@@ -51,17 +59,21 @@ class Store:
     @classmethod
     def reader(cls, path: Path) -> Store:
         """A reader, also while a writer works. Raises StoreError when there is no store."""
+        path = path.resolve()
         return cls(path, opening.read_only(path), None)
 
     def close(self) -> None:
-        """A writer moves its -wal into the file first."""
+        """A writer moves its -wal into the file first. Where that fails nothing is lost: the next opening reads the -wal."""
         with self._turn:
-            if self._writer:
-                crash_point("close.before_checkpoint")
-                opening.checkpoint(self.db, self.path)
-            self.db.close()
-            if self._writer:
-                self._writer.release()
+            try:
+                if self._writer:
+                    crash_point("close.before_checkpoint")
+                    with suppress(StoreError), opening.naming_trouble(self.path):
+                        opening.checkpoint(self.db, self.path)
+                self.db.close()
+            finally:
+                if self._writer:
+                    self._writer.release()
 
     def __enter__(self) -> Store:
         return self
@@ -74,17 +86,30 @@ class Store:
         """All of it is committed and on disk, or none of it."""
         if self._writer is None:
             raise StoreError("this store was opened for reading")
-        with self._turn, opening.writing(self.db) as db:
-            yield db
+        with self._turn, opening.naming_trouble(self.path):
+            with opening.writing(self.db) as db:
+                yield db
+            self._bound_wal()
+
+    def _bound_wal(self) -> None:
+        """Beside a reader that stays, the -wal cannot start anew: then every further step tries again, not every commit."""
+        size = opening.wal_size(self.path)
+        if size < self._wal:
+            self._relieve_at = size + WAL_STEP
+        self._wal = size
+        if size >= self._relieve_at:
+            opening.relieve(self.db, self.path)
+            self._wal = opening.wal_size(self.path)
+            self._relieve_at = self._wal + WAL_STEP
 
     def rows(self, sql: str, *values: Any) -> list[tuple[Any, ...]]:
         """All rows of a query, as of the last commit."""
-        with self._turn:
+        with self._turn, opening.naming_trouble(self.path):
             return self.db.execute(sql, values).fetchall()
 
     def one(self, sql: str, *values: Any) -> tuple[Any, ...] | None:
         """The first row, or None."""
-        with self._turn:
+        with self._turn, opening.naming_trouble(self.path):
             row: tuple[Any, ...] | None = self.db.execute(sql, values).fetchone()
             return row
 

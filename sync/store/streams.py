@@ -35,16 +35,16 @@ def begin(db: Database, connection: int, stream: Stream, now: Millis) -> Cursor 
     under_way = started is not None and (finished is None or finished < started) and cursor is not None
     if not under_way:
         db.execute(
-            "update streams set started = max(?, coalesce(finished, 0) + 1), rows = 0, sweep = sweep + ?, swept = 0, "
+            "update streams set started = max(?, coalesce(finished, 0) + 1), rows = 0, sweep = ?, swept = 0, "
             "cursor = case when ? then null else cursor end where connection = ? and stream = ?",
-            (now, stream.sweep, stream.sweep, connection, stream.name),
+            (now, sweep_of(db, connection) + 1 if stream.sweep else 0, stream.sweep, connection, stream.name),
         )
         cursor = None if stream.sweep else cursor
     return Cursor(cursor) if cursor is not None else None
 
 
 def sweep_of(db: Database, connection: int) -> int:
-    """Number of the connection's sweep under way, or of the last one: whoever is written now has been seen by it."""
+    """Number of the connection's newest sweep: whoever is written now has been seen by it, and by those before."""
     (number,) = db.execute("select coalesce(max(sweep), 0) from streams where connection = ?", (connection,)).fetchone()
     return int(number)
 
@@ -61,15 +61,22 @@ def advance(db: Database, connection: int, stream: Stream, page: Page, now: Mill
     )
 
 
+def restart(db: Database, connection: int, stream: str) -> None:
+    """The next pull starts from nothing: the cursor is no good."""
+    db.execute("update streams set cursor = null, started = null where connection = ? and stream = ?", (connection, stream))
+
+
 def failed(db: Database, connection: int, stream: str, why: str) -> None:
     db.execute("update streams set error = ? where connection = ? and stream = ?", (why, connection, stream))
 
 
-def seen(db: Database, connection: int, stream: str) -> tuple[int, int]:
-    """Profiles that the running sweep saw, and those that are known and not gone."""
-    (swept,) = db.execute("select swept from streams where connection = ? and stream = ?", (connection, stream)).fetchone()
+def seen(db: Database, connection: int, stream: str) -> tuple[int, int, int]:
+    """Number of the stream's running sweep, the profiles it saw, and those that are known and not gone."""
+    sweep, swept = db.execute(
+        "select sweep, swept from streams where connection = ? and stream = ?", (connection, stream),
+    ).fetchone()
     (known,) = db.execute("select count(*) from profiles where connection = ? and state != 'gone'", (connection,)).fetchone()
-    return int(swept), int(known)
+    return int(sweep), int(swept), int(known)
 
 
 def states(store: Store) -> list[StreamState]:

@@ -1,5 +1,7 @@
 -- Everything the store holds. Instants are milliseconds UTC, booleans 0 or 1, JSON is text.
 
+pragma application_id = 1936158052;     -- "sgmd": this file is a store of segmentd
+
 create table meta (key text primary key, value text not null) without rowid;
 
 -- One named account of the config, and the platform's account it first met.
@@ -92,15 +94,17 @@ create table strays (
 create index strays_by_profile on strays (connection, profile) where profile is not null;
 create index strays_by_address on strays (address) where address is not null;
 
--- Contacts that a pull found to be one person; applied when it ends, unless there are too many.
+-- Contacts that the pull of a connection found to be one person; applied when it ends, unless there are too many.
 create table merges (
     id integer primary key,
+    connection integer not null,
     survivor integer not null,
     absorbed integer not null,
     reason text not null,
+    address text not null,              -- the one they share; '' where the platform merged them
     found integer not null,
     held integer not null default 0,
-    unique (survivor, absorbed)
+    unique (survivor, absorbed, address)
 );
 
 create table streams (
@@ -189,6 +193,7 @@ create table outbox (
     state text not null,
     attempts integer not null default 0,
     maybe integer not null default 0,   -- an earlier call may have taken effect
+    sent integer,                       -- when the last call for it was made
     due integer not null,
     piece integer not null default 0,   -- > 0: send in batches of at most this many (the platform refused a larger one)
     reason text,
@@ -196,6 +201,15 @@ create table outbox (
     unique (target, profile)
 );
 create index outbox_by_state on outbox (state, target, due);
+
+-- Calls whose answer never came and that nobody wants any more: the next complete listing settles whose the membership is.
+create table doubts (
+    target integer not null references targets (id),
+    profile text not null,
+    op text not null,
+    sent integer not null,
+    primary key (target, profile)
+) without rowid;
 
 create table runs (
     id integer primary key,
