@@ -63,8 +63,6 @@ def _everybody(api: Api, listing: Listing, shape: Shape, wishes: Wishes) -> Iter
     first load too: orders name archived contacts."""
     if not listing.archived:
         for found, there, last in _list(api, listing, shape):
-            if last:
-                _refuse_torso(api, there)
             listing = _turn(api, there) if last else there
             yield Page(listing.cursor(), _profiles(api, found, shape, wishes, True), total=listing.total), listing, False
     for found, there, last in _list(api, listing, shape):
@@ -103,16 +101,11 @@ class Listing:
 
 
 def _turn(api: Api, listing: Listing) -> Listing:
-    """From the live contacts to the archive."""
-    expected = min(listing.total or 0, api.count("contacts"))
-    return replace(listing, after=None, rows=0, archived=True, whole=listing.rows >= expected)
-
-
-def _refuse_torso(api: Api, listing: Listing) -> None:
-    """A first load that ends long before the counted number was broken off: PlatformError EDGE."""
+    """From the live contacts to the archive. PlatformError EDGE when the list ended long before the counted number."""
     expected = min(listing.total or 0, api.count("contacts"))
     if listing.rows < expected * TORSO:
         raise PlatformError(PLATFORM, "contacts", FaultKind.EDGE, code=f"{listing.rows} rows where {expected} were counted")
+    return replace(listing, after=None, rows=0, archived=True, whole=listing.rows >= expected)
 
 
 def _list(api: Api, listing: Listing, shape: Shape) -> Iterator[tuple[list[Record], Listing, bool]]:
