@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
 
 from connectors.base import (
     Account,
@@ -23,6 +23,7 @@ from sync.store import people, streams
 from sync.store.facts import Naming, join_known_strays, join_strays, write_events
 from sync.store.store import Store
 
+ENOUGH = 1000                                       # rows of one transaction, at least
 Progress = Callable[[str, str, int, int | None], None]          # connection, stream, rows so far, rows expected
 
 
@@ -117,11 +118,9 @@ def _pull_stream(
     with store.transaction() as db:
         cursor = streams.begin(db, source.number, stream, clock.now())
     rows = new = refused = 0
-    passed = {cursor}
-    for page in source.connector.pull(stream, cursor):
+    for page in gathered(_going_on(source, stream, cursor)):
         crash_point("pull.before_page")
         store.room()
-        _refuse_standstill(source, stream, passed, page)
         taken = _take(store, source, stream, page, namings, clock.now())
         crash_point("pull.after_page")
         rows, new, refused = rows + len(page.profiles) + len(page.events), new + taken[0], refused + taken[1]
@@ -133,11 +132,39 @@ def _pull_stream(
     raise PlatformError(source.capabilities.platform, stream.name, FaultKind.TRANSIENT, code="pull was cut off")
 
 
-def _refuse_standstill(source: Source, stream: Stream, passed: set[Cursor | None], page: Page) -> None:
-    """A cursor that was passed before would go round for ever."""
-    if not page.last and page.cursor in passed:
-        raise PlatformError(source.capabilities.platform, stream.name, FaultKind.INVALID, code="no progress")
-    passed.add(page.cursor)
+def _going_on(source: Source, stream: Stream, cursor: Cursor | None) -> Iterator[Page]:
+    """The connector's pages; a cursor that was passed before would go round for ever and is refused."""
+    passed = {cursor}
+    for page in source.connector.pull(stream, cursor):
+        if not page.last and page.cursor in passed:
+            raise PlatformError(source.capabilities.platform, stream.name, FaultKind.INVALID, code="no progress")
+        passed.add(page.cursor)
+        yield page
+
+
+def gathered(pages: Iterable[Page]) -> Iterator[Page]:
+    """Pages joined to some ENOUGH rows: each is one transaction, and a transaction costs a trip to the disk, whatever it holds.
+    What came before a failure is given out before it is raised."""
+    held: Page | None = None
+    try:
+        for page in pages:
+            held = page if held is None else _joined(held, page)
+            if held.last or len(held.profiles) + len(held.events) >= ENOUGH:
+                yield held
+                held = None
+    except PlatformError:
+        if held is not None:
+            yield held
+        raise
+    if held is not None:
+        yield held
+
+
+def _joined(one: Page, other: Page) -> Page:
+    return replace(
+        other, profiles=[*one.profiles, *other.profiles], events=[*one.events, *other.events], gone=[*one.gone, *other.gone],
+        watermark=other.watermark if other.watermark is not None else one.watermark,
+    )
 
 
 def _take(
