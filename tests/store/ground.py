@@ -54,11 +54,11 @@ def naming(connection: int, **more: Any) -> Naming:
     return Naming(NAMES[connection - 1], more.pop("names", SHOP), **more)
 
 
-def write(store: Store, connection: int, *profiles: Profile, sweep: int = 0) -> people.Joined:
+def write(store: Store, connection: int, *profiles: Profile, sweep: int = 0, **more: Any) -> people.Joined:
     """One page of profiles, with the events that waited for them."""
     with store.transaction() as db:
         joined = people.write_profiles(db, connection, NAMES[connection - 1], profiles, NOW, sweep)
-        namings = {number: naming(number) for number in (1, 2, 3)}
+        namings = {number: naming(number, **more) for number in (1, 2, 3)}
         facts.join_strays(db, connection, joined.profiles, joined.addresses, namings)
     return joined
 
@@ -104,7 +104,9 @@ def everything(store: Store) -> dict[str, list[Any]]:
     """What a store says, free of numbers that depend on the order in which it was told."""
     return {
         "people": sorted(map(sorted, partition(store))),
-        "profiles": store.rows("select connection, id, audience, address, email, state, mailable, updated, fields from profiles order by 1, 2"),
+        "profiles": store.rows(
+            "select connection, id, audience, address, email, state, mailable, updated, fields from profiles order by 1, 2",
+        ),
         "consents": store.rows("select * from consents order by 1, 2, 3, 4"),
         "facts": facts_of(store),
         "records": store.rows("select connection, source, at, same, properties from records order by 1, 2"),
