@@ -80,7 +80,7 @@ CAPABILITIES = Capabilities(
     batch=Batch(adds=10_000, removes=10_000, together=True),    # no maximum is documented; a refused batch goes in halves
     lookup=True,
     effect_told=True,
-    member_lag=MINUTE,                              # not documented; a list's size follows within some 60 s
+    member_lag=5 * MINUTE,                          # not documented; a size follows within 60 s, a search in seconds to minutes
     name_limit=200,                                 # not documented
     names_ignore_case=True,
     limits=(                                        # HubSpot developer docs, API usage guidelines and limits
