@@ -22,7 +22,7 @@ BAR = 1.02
 PLATFORMS = ("mailchimp", "hubspot", "klaviyo")
 WRITES = {
     "mailchimp": ("POST /3.0/lists/{list}/segments/{segment}",),
-    "hubspot": ("memberships/add", "memberships/remove"),
+    "hubspot": tuple(f"memberships/{what}" for what in ("add", "remove", "add-and-remove")),
     "klaviyo": ("POST /api/lists/{id}/relationships/profiles", "DELETE /api/lists/{id}/relationships/profiles"),
 }
 PEOPLE, EVENTS = 9_000, 9_000
@@ -37,7 +37,8 @@ def segments(names: str) -> str:
 
 def members(walk: Walk) -> dict[str, set[str]]:
     """Platform → who is on the target now."""
-    return {name: set(walk.stage.controls.rows(name, "members")["profile"].to_pylist()) for name in PLATFORMS}
+    tables = {name: walk.stage.controls.rows(name, "members").to_pylist() for name in PLATFORMS}
+    return {name: {row["profile"] for row in table if row["name"] == "Some"} for name, table in tables.items()}
 
 
 def writes(walk: Walk) -> Counter[str]:
