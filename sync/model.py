@@ -39,6 +39,7 @@ class ExitCode(IntEnum):
     DEAD_LETTERS = 4                                # some changes were given up
     BUG = 70                                        # please report
     LATER = 75                                      # try again later: the store is held, the disk is full, a platform is down
+    STOPPED = 130                                   # Ctrl-C
 
 
 class SegmentdError(Exception):

@@ -10,7 +10,7 @@ from sync.evaluate.run import Evaluation, evaluate
 from sync.ingest.pull import Pulled
 from sync.model import ExitCode
 from sync.reconcile import run as reconciling
-from sync.reconcile.run import Judged, send
+from sync.reconcile.run import Judged, PlanGone, send
 from sync.reconcile.sender import Report
 from sync.street import Street, pull
 
@@ -23,12 +23,14 @@ def sync_once(
     *data_may_go*: whether data changes go without a person.
     """
     pulled = pull(street, connections, complete=complete)
-    wrong = reconciling.look_at_targets(street, complete=complete)
+    wrong = reconciling.look_at_targets(street, connections, complete=complete)
     _, judged = judged_now(street)
+    judged = [each for each in judged if not connections or each.spec.connection in connections]
     enqueued, waiting, failed = _let_go(street, judged, data_may_go)
     name = reconciling.keep(street, judged, "sync") if waiting else ""
     sent = send(street, connections)
-    outcome = outcome_report(name, enqueued, waiting, {}, sent)
+    ways = {j.key: way_through(name, j.key, [r.guard for r in j.refusals]) for j in judged if j.key in waiting}
+    outcome = outcome_report(name, enqueued, waiting, {}, sent, ways)
     outcome["problems"] = wrong | failed
     outcome["pulled"] = pulled_report(pulled)
     outcome["withheld"] = {j.key: dict(j.plan.withheld) for j in judged if j.plan.withheld}
@@ -46,7 +48,7 @@ def _let_go(street: Street, judged: Collection[Judged], data_may_go: bool) -> tu
             if data_may_go and reconciling.may_go(each):
                 enqueued[each.key] = reconciling.enqueue(street, each, each.plan.changes)
                 continue
-        except PlatformError as error:
+        except (PlatformError, PlanGone) as error:
             failed[each.key] = str(error)
         reconciling.retract(street, each)
         if each.plan.changes and each.key not in failed:
@@ -85,19 +87,28 @@ def totals(sent: Mapping[str, Report]) -> dict[str, int]:
 
 def outcome_report(
     name: str, enqueued: Mapping[str, int], waiting: Mapping[str, str], dropped: Mapping[str, int], sent: Mapping[str, Report],
+    ways: Mapping[str, str],
 ) -> dict[str, Any]:
-    """What `apply` and `sync` print."""
+    """What `apply` and `sync` print. *ways*: target that waits → the command that lets it go."""
     return {
         "plan": name, **totals(sent), "changes": totals(sent)["added"] + totals(sent)["removed"],
-        "targets": dict(enqueued), "refused": dict(waiting), "dropped": dict(dropped),
-        "stopped": {c: list(report.stopped.values()) for c, report in sent.items() if report.stopped},
-        "next": _next(name, waiting, sent),
+        "targets": dict(enqueued), "refused": dict(waiting), "ways": dict(ways), "dropped": dict(dropped),
+        "stopped": {c: [*report.stopped.values(), *filter(None, [report.paused])] for c, report in sent.items()
+                    if report.stopped or report.paused},
+        "next": _next(waiting, ways, sent),
     }
 
 
-def _next(name: str, waiting: Mapping[str, str], sent: Mapping[str, Report]) -> str:
+def way_through(name: str, target: str, guards: Collection[str]) -> str:
+    """The command that carries *target* of plan *name* out though *guards* refuse it."""
+    allowed = "".join(f" --allow {target}:{guard}" for guard in sorted(guards))
+    return f"segmentd apply {name}" + (f'{allowed} --reason "…"' if allowed else "")
+
+
+def _next(waiting: Mapping[str, str], ways: Mapping[str, str], sent: Mapping[str, Report]) -> str:
+    """What to type next: what waits is looked at first, unless one command lets all of it go."""
     if waiting:
-        return f"`segmentd plan --offline` shows it, `segmentd apply {name}` lets it go"
+        return next(iter(ways.values())) if set(ways) == set(waiting) and len(set(ways.values())) == 1 else "segmentd plan --offline"
     return "segmentd status" if any(report.dead or report.waiting for report in sent.values()) else ""
 
 

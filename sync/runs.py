@@ -8,7 +8,7 @@ from typing import Any
 
 import orjson
 
-from connectors.base import Clock
+from connectors.base import Clock, PlatformError
 from sync.model import ExitCode, SegmentdError
 from sync.store.store import Store
 
@@ -34,6 +34,12 @@ def recorded(store: Store, clock: Clock, command: str) -> Iterator[Record]:
         yield record
     except SegmentdError as error:
         record.end(error.code, {"error": type(error).__name__})
+        raise
+    except PlatformError as error:
+        record.end(ExitCode.FAILED, {"error": type(error).__name__})
+        raise
+    except KeyboardInterrupt:
+        record.end(ExitCode.STOPPED, {"error": "stopped by hand"})
         raise
     except BaseException as error:
         record.end(ExitCode.BUG, {"error": type(error).__name__})

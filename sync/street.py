@@ -8,7 +8,7 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from typing import TypeVar
 
-from connectors.base import Clock, Millis, PlatformError, RetryPolicy, StreamKind
+from connectors.base import Clock, FaultKind, Millis, PlatformError, RetryPolicy, StreamKind
 from connectors.base import Stream as StreamSpec
 from sync.config.errors import ConfigError
 from sync.config.model import Config
@@ -102,10 +102,20 @@ def _pull_one(street: Street, source: Source, complete: bool | None) -> list[Pul
     try:
         pulling.check_account(street.store, source)
     except (AnotherAccount, PlatformError) as error:
-        street.failures[source.name] = str(error)
-        return [Pulled(source.name, "account", error=str(error))]
+        street.failures[source.name] = why_unused(source.name, error)
+        return [Pulled(source.name, "account", error=street.failures[source.name])]
     wanted = due_streams(street, source, complete)
     return pulling.pull(street.store, source, wanted, street.namings, street.clock, street.watch.pulled, street.stopping)
+
+
+def why_unused(connection: str, error: Exception) -> str:
+    """What is wrong with a whole connection, and what to do about it."""
+    kind = error.kind if isinstance(error, PlatformError) else None
+    if kind is FaultKind.KEY:
+        return f"{error}: the key was refused; see connections.{connection}.key"
+    if kind in (FaultKind.TRANSIENT, FaultKind.THROTTLED, FaultKind.EDGE):
+        return f"{error}: it does not answer now; the next run tries again"
+    return str(error)
 
 
 def check_accounts(street: Street) -> None:
@@ -115,7 +125,7 @@ def check_accounts(street: Street) -> None:
         try:
             pulling.check_account(street.store, source)
         except (AnotherAccount, PlatformError) as error:
-            street.failures[source.name] = str(error)
+            street.failures[source.name] = why_unused(source.name, error)
 
     together(street, (), one)
 

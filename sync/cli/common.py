@@ -3,18 +3,25 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Iterator
+import shlex
+import signal
+import sys
+import threading
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from types import FrameType
 from typing import Any, TypeVar
 
 import click
 import orjson
+from click.core import ParameterSource
 
-from connectors.base import Clock, Millis
+from connectors.base import Clock, Millis, instant
 from sync.config.errors import ConfigError
 from sync.config.load import load
 from sync.config.model import Config
+from sync.model import StoreError
 from sync.store.store import Store
 from sync.street import Street, Watch, open_street
 
@@ -49,14 +56,48 @@ def read_config(path: Path | None) -> Config:
 
 
 @contextmanager
-def opened(path: Path | None, clock: Clock, *, progress: bool) -> Iterator[Street]:
-    """Config, store (for writing) and connections, closed in the end; progress bars when *progress* and on a terminal."""
-    config = read_config(path)
+def opened(config: Config, clock: Clock, *, progress: bool) -> Iterator[Street]:
+    """Store (for writing) and connections, closed in the end; progress bars when *progress* and on a terminal.
+
+    Ctrl-C ends a pull or a push between two pages or batches; a second one ends it where it is, which the store survives.
+    """
     with (
-        Store.writer(Path(config.settings.store)) as store, watching(progress) as watch,
-        open_street(config, store, clock, watch) as street,
+        _writer(Path(config.settings.store)) as store, watching(progress) as watch,
+        open_street(config, store, clock, watch) as street, interruptible(street),
     ):
         yield street
+
+
+def _writer(path: Path) -> Store:
+    try:
+        return Store.writer(path)
+    except OSError as error:
+        raise StoreError(f"the store cannot be opened at {path}: {error.strerror}; settings.store says where it is") from error
+
+
+@contextmanager
+def interruptible(street: Street) -> Iterator[None]:
+    """The first Ctrl-C lets the workers end soon, the second does not wait for them. Only where signals can be had."""
+    if threading.current_thread() is not threading.main_thread() or signal.getsignal(signal.SIGINT) is not signal.default_int_handler:
+        yield
+        return
+    asked = threading.Event()
+
+    def ask(number: int, frame: FrameType | None) -> None:
+        if asked.is_set():
+            os.write(2, b"\x1b[?25h" if os.isatty(2) else b"")          # the bars had hidden the cursor
+            os._exit(130)
+        asked.set()
+        note("stopping at the next page or batch; Ctrl-C again stops at once, and nothing that was confirmed is lost")
+        raise KeyboardInterrupt
+
+    before, street.stopping = street.stopping, asked.is_set
+    signal.signal(signal.SIGINT, ask)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGINT, signal.default_int_handler)
+        street.stopping = before
 
 
 @contextmanager
@@ -71,6 +112,9 @@ def watching(wanted: bool) -> Iterator[Watch]:
         yield watch
 
 
+# --- output ---------------------------------------------------------------------------------------------------------------
+
+
 def emit(value: object, as_json: bool, text: Callable[[], str]) -> None:
     """The result, on stdout."""
     if as_json:
@@ -82,6 +126,42 @@ def emit(value: object, as_json: bool, text: Callable[[], str]) -> None:
 def note(message: str) -> None:
     """Something for whoever watches, on stderr."""
     click.echo(message, err=True)
+    sys.stderr.flush()
+
+
+def typed(command: str) -> str:
+    """A segmentd command such as `segmentd apply ID`, with the --config that this one was given: it works as it stands."""
+    context = click.get_current_context(silent=True)
+    given = context is not None and context.get_parameter_source("path") is ParameterSource.COMMANDLINE
+    words = command.split(" ", 2)
+    if context is None or not given or words[0] != "segmentd" or len(words) < 2:
+        return command
+    return " ".join([*words[:2], "-c", shlex.quote(str(context.params["path"])), *words[2:]])
+
+
+def unknown(what: str, word: str, known: Iterable[str]) -> click.UsageError:
+    """That the config has no *what* called *word*, with the nearest name, else all of them."""
+    import difflib
+
+    names = list(known)
+    near = difflib.get_close_matches(word, names, 1)
+    has = f"did you mean {near[0]!r}?" if near else f"it has {', '.join(names)}" if names else f"it has no {what}s"
+    return click.UsageError(f"no {what} {word!r} in the config; {has}")
+
+
+def counted(number: int, what: str) -> str:
+    """"1 call", "1,200 calls"."""
+    return f"{number:,} {what}{'s' * (number != 1)}"
+
+
+def moment(at: Millis | None) -> str:
+    """*at* for people, in UTC to the second; "" for none."""
+    return "" if at is None else f"{instant(at):%Y-%m-%d %H:%M:%S}"
+
+
+def iso(at: Millis | None) -> str | None:
+    """*at* for programs: ISO 8601 in UTC to the second."""
+    return None if at is None else f"{instant(at):%Y-%m-%dT%H:%M:%SZ}"
 
 
 def span(age: Millis | None) -> str:
@@ -90,7 +170,7 @@ def span(age: Millis | None) -> str:
         return "never"
     for unit, size in (("d", 86_400_000), ("h", 3_600_000), ("min", 60_000), ("s", 1000)):
         if age >= 2 * size or unit == "s":
-            return f"{age // size} {unit}"
+            return f"{max(0, age) // size} {unit}"
     return ""
 
 

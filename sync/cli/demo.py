@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import io
+import shlex
 import shutil
 import subprocess
 import sys
@@ -45,6 +46,8 @@ def demo(clock: Clock, people: int, weather: str, seed: int, keep: Path | None, 
         play.load(people, start // DAY * DAY - DAY, weather, seed)
         story = play.story()
         stage.close()
+    if keep and not as_json:
+        click.echo(f"\nConfig and store are kept. Next: segmentd status -c {shlex.quote(str(play.config))}")
     if as_json:
         click.echo(orjson.dumps(story, option=orjson.OPT_INDENT_2).decode())
     return ExitCode.OK if story["equals_truth"] and story["moved"] and story["syncs"][-1]["changes"] == 0 else ExitCode.FAILED
@@ -130,6 +133,10 @@ class Play:
     first: Millis = 0
     facts: dict[str, Any] = field(default_factory=dict)
 
+    @property
+    def config(self) -> Path:
+        return self.folder / "config.yaml"
+
     def say(self, text: str = "") -> None:
         if not self.quiet:
             click.echo(text)
@@ -152,7 +159,7 @@ class Play:
             (self.folder / f"{name}.key").write_text(self.stage.keys[name]["connector"])
             (self.folder / f"{name}.key").chmod(0o600)
         most = round(people * MOST_ADDS)
-        (self.folder / "config.yaml").write_text(config.replace("@DIR@", str(self.folder)).replace("@MOST@", str(most)))
+        self.config.write_text(config.replace("@DIR@", str(self.folder)).replace("@MOST@", str(most)))
         self.say(f"{people:,} people and {purchases:,} purchases on three emulated platforms ({weather} weather): "
                  + ", ".join(f"{count:,} on {name}" for name, count in there.items()))
 
@@ -164,11 +171,12 @@ class Play:
         self.say(f"\n$ segmentd {typed}")
         out = io.StringIO()
         with contextlib.redirect_stdout(out):
-            code = main([*argv, "--config", str(self.folder / "config.yaml"), "--json"], self.clock)
+            code = main([*argv, "--config", str(self.config), "--json"], self.clock)
         text = out.getvalue()
         if not text:
-            raise SegmentdError(f"`segmentd {argv[0]}` ended with {code} and said nothing; what it printed above says why")
-        return code, orjson.loads(text)
+            raise SegmentdError(f"`segmentd {argv[0]}` ended with {int(code)} and said nothing; what it printed above says why")
+        given = orjson.dumps(f" -c {shlex.quote(str(self.config))}").decode()[1:-1]
+        return code, orjson.loads(text.replace(given, ""))              # shown as typed where config.yaml lies
 
     def story(self) -> dict[str, Any]:
         """Check, plan, apply, the guard, a purchase, an hour, sync, look, sync: and what came of it."""
@@ -208,8 +216,8 @@ class Play:
         refusals = [r for t in report["targets"] for r in t["refusals"]]
         self.apply(report["plan"])
         for refusal in refusals:
-            words = refusal["command"].split(" --reason ")[0].split()[1:]
-            self.apply(*words[1:], "--reason", "first fill, counted by hand")
+            words = shlex.split(refusal["command"])[2:-1]
+            self.apply(*words, "first fill, counted by hand")
         if self.syncs[-1]["exit"] != ExitCode.OK:
             self.settle()
         return refusals[0]["command"] if refusals else ""
@@ -289,5 +297,5 @@ class Play:
         from sync.cli.common import read_config
         from sync.cli.truth import compare
 
-        found = compare(self.stage.controls, read_config(self.folder / "config.yaml"), self.clock.now())
+        found = compare(self.stage.controls, read_config(self.config), self.clock.now())
         return {key: {"lacking": len(d.lacking), "excess": len(d.excess)} for key, d in found.items()}

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import shlex
 from pathlib import Path
+from typing import Any
 
 import click
 
 from connectors.base import Clock
-from sync.cli.common import emit, find_config, options, read_config, table
+from sync.cli.common import counted, emit, find_config, options, read_config, table, typed
 from sync.model import ExitCode
 
 
@@ -25,7 +27,8 @@ def init(target: Path, as_json: bool) -> None:
         raise click.UsageError(f"{target} is there already; name another file, or `segmentd check -c {target}`") from None
     except OSError as error:
         raise click.UsageError(f"{target} cannot be written: {error.strerror}") from None
-    emit({"written": str(target)}, as_json, lambda: f"{target} written. Next: edit it, then segmentd check -c {target}")
+    following = f"segmentd check -c {shlex.quote(str(target))}"
+    emit({"written": str(target), "next": following}, as_json, lambda: f"{target} written. Edit it. Next: {following}")
 
 
 @click.command()
@@ -38,12 +41,13 @@ def check(clock: Clock, path: Path | None, as_json: bool) -> int:
     del clock
     file = find_config(path)
     config, problems = load(file)
-    found = {
+    found: dict[str, Any] = {
         "file": str(file), "ok": config is not None,
         "problems": [{"file": p.place.file, "line": p.place.line, "column": p.place.column, "message": p.message, "hint": p.hint}
                      for p in problems],
         "connections": len(config.connections) if config else 0, "segments": len(config.segments) if config else 0,
         "targets": sum(len(s.targets) for s in config.segments.values()) if config else 0,
+        "next": typed("segmentd plan") if config else "",
     }
     if config is None:
         count = f"{len(problems)} problem{'s' * (len(problems) != 1)}"
@@ -51,8 +55,8 @@ def check(clock: Clock, path: Path | None, as_json: bool) -> int:
         return ExitCode.CONFIG
     emit(found, as_json, lambda: "\n".join([
         *map(str, problems),
-        f"{file}: sound: {found['connections']} connections, {found['segments']} segments, {found['targets']} targets. "
-        "Next: segmentd plan",
+        f"{file} is sound: {counted(found['connections'], 'connection')}, {counted(found['segments'], 'segment')}, "
+        f"{counted(found['targets'], 'target')}. Next: {found['next']}",
     ]))
     return ExitCode.OK
 
@@ -68,7 +72,7 @@ def config(clock: Clock, path: Path | None, as_json: bool) -> None:
     rows = effective(read_config(path))
     found = [{"key": key, "value": value, "from": str(place) if place else "default"} for key, value, place in rows]
     lines = [[f["key"], str(f["value"]), f["from"]] for f in found]
-    emit(found, as_json, lambda: table(lines, set()))
+    emit(found, as_json, lambda: table([["key", "value", "from"], *lines], set()))
 
 
 @click.command()

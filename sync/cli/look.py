@@ -2,15 +2,25 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 import click
 
-from connectors.base import Clock, instant
-from sync.cli.common import emit, options, read_config, span, table
+from connectors.base import Clock
+from sync.cli.common import counted, emit, iso, moment, options, read_config, span, table, typed, unknown
+from sync.config.model import Config
 from sync.model import SegmentdError
 from sync.store.store import Store
+
+
+@contextmanager
+def _reader(config: Config) -> Iterator[Store]:
+    """The store for reading; StoreError when there is none, or when it is damaged."""
+    with Store.reader(Path(config.settings.store)) as store:
+        yield store
 
 
 @click.command()
@@ -18,56 +28,58 @@ from sync.store.store import Store
 @click.pass_obj
 def status(clock: Clock, path: Path | None, as_json: bool) -> None:
     """How old the data is, who is in each segment, what waits, what was given up, what is frozen."""
+    from sync.insight.standing import standing
+
     config = read_config(path)
-    with Store.reader(Path(config.settings.store)) as store:
-        found = _status(store, clock.now())
+    with _reader(config) as store:
+        found = standing(store, config, clock.now())
+    found["next"] = typed(found["next"])
     emit(found, as_json, lambda: _show_status(found))
 
 
-def _status(store: Store, now: int) -> dict[str, Any]:
-    from sync.store import memberships, outbox, streams
-
-    letters = outbox.counts(store)
-    states = [s for s in memberships.states(store).values() if not s.key.startswith("@")]
-    held = store.one("select count(*) from merges where held")
-    return {
-        "streams": [
-            {"connection": s.connection, "stream": s.stream, "age_ms": None if s.finished is None else now - s.finished,
-             "rows": s.rows, "error": s.error or ""} for s in streams.states(store)
-        ],
-        "segments": {
-            name: {"members": len(s.members), "age_ms": now - s.evaluated, "failure": s.failure or ""}
-            for name, s in memberships.segments(store).items()
-        },
-        "targets": {
-            s.key: {
-                "members": len(memberships.members(store, s.id)), "ours": len(memberships.owned(store, s.id)),
-                "applied": s.applied is not None, "complete": s.complete, "gone": s.gone, **letters.get(s.key, {}),
-            } for s in states
-        },
-        "merges_held": held[0] if held else 0,
-    }
-
-
 def _show_status(found: dict[str, Any]) -> str:
-    streams = [[s["connection"], s["stream"], f"{span(s['age_ms'])} ago" if s["age_ms"] is not None else "not to the end yet",
-                s["error"]] for s in found["streams"]]
-    segments = [[name, f"{s['members']:,}", s["failure"]] for name, s in found["segments"].items()]
-    targets = [[key, f"{t['members']:,}", f"{t['ours']:,}", str(t.get("waiting", 0)), str(t.get("dead", 0)), _remark(t)]
+    streams = [[s["connection"], s["stream"], "not to the end yet" if s["age_ms"] is None else f"{span(s['age_ms'])} ago",
+                f"{s['rows']:,}", s["error"]] for s in found["streams"]]
+    segments = [[name, f"{s['members']:,}", f"{span(s['age_ms'])} ago", _segment_remark(s)] for name, s in found["segments"].items()]
+    targets = [[key, f"{t['members']:,}", f"{t['ours']:,}", f"{t['waiting']:,}", f"{t['dead']:,}", _remark(t)]
                for key, t in found["targets"].items()]
     parts = [
-        table([["connection", "stream", "pulled", ""], *streams], set()), "",
-        table([["segment", "members", ""], *segments], {1}), "",
+        table([["connection", "account", "data"], *_connections(found)], set()), "",
+        table([["connection", "stream", "pulled", "rows", ""], *streams], {3}), "",
+        table([["segment", "members", "evaluated", ""], *segments], {1}), "",
         table([["target", "members", "ours", "waiting", "dead", ""], *targets], {1, 2, 3, 4}),
     ]
+    parts += [f"{d['target']}: {counted(d['count'], 'change')} given up: {d['reason']}" for d in found["dead_letters"]]
     if found["merges_held"]:
-        parts.append(f"\n{found['merges_held']} merges of contacts are held for a person: more than 20 came in one pull")
-    return "\n".join(parts)
+        parts.append(f"{counted(found['merges_held'], 'merge')} of contacts held for a person: more than 20 came in one pull")
+    return "\n".join([*parts, "", _last_run(found), *([f"Next: {found['next']}"] if found["next"] else [])])
+
+
+def _connections(found: dict[str, Any]) -> list[list[str]]:
+    return [[name, f"{c['name']} ({c['account']})" if c["account"] else "not met yet",
+             "not pulled to the end yet" if c["age_ms"] is None else f"{span(c['age_ms'])} old"]
+            for name, c in found["connections"].items()]
+
+
+def _last_run(found: dict[str, Any]) -> str:
+    last = found["last_run"]
+    if last is None:
+        return "Nothing was run yet."
+    how = "under way or cut off" if last["exit"] is None else f"exit code {last['exit']}"
+    return f"Last run: {last['command']}, {span(last['age_ms'])} ago, {how}."
+
+
+def _segment_remark(segment: dict[str, Any]) -> str:
+    return "; ".join(part for part in (segment["failure"], "" if segment["configured"] else "no longer in the config") if part)
 
 
 def _remark(target: dict[str, Any]) -> str:
+    if not target["configured"]:
+        return "no longer in the config: frozen"
     if target["gone"]:
         return "gone from the platform: frozen"
+    if target["observed"]:
+        return "only observed"
     if not target["applied"]:
         return "never applied"
     return "" if target["complete"] else "view is partial: nobody is removed"
@@ -86,15 +98,15 @@ def explain(clock: Clock, path: Path | None, as_json: bool, email: str, segment:
 
     config = read_config(path)
     if segment not in config.segments:
-        raise click.UsageError(f"no segment {segment!r} in the config; it has {', '.join(config.segments)}")
-    with Store.reader(Path(config.settings.store)) as store:
+        raise unknown("segment", segment, config.segments)
+    with _reader(config) as store:
         contact = contact_of(store, email)
         if contact is None:
             raise SegmentdError("no contact has this address; `segmentd status` says how old the data is")
         person = person_of(store, config, origins(config, store), contact)
     tree = explained(config.segments[segment].rule, person, clock.now())
-    found = {"segment": segment, "contact": contact, "member": tree.holds, "tree": _as_data(tree)}
-    verdict = "is in" if tree.holds else "is not in"
+    found = {"segment": segment, "contact": contact, "member": tree.holds, "failure": tree.failure, "tree": _as_data(tree)}
+    verdict = "cannot be said to be in" if tree.failure else "is in" if tree.holds else "is not in"
     emit(found, as_json, lambda: "\n".join([f"{email} {verdict} {segment}", *tree.lines(1)]))
 
 
@@ -113,27 +125,20 @@ def events(clock: Clock, path: Path | None, as_json: bool) -> None:
 
     del clock
     config = read_config(path)
-    store_path = Path(config.settings.store)
-    counted: dict[str, tuple[int, int, int]] = {}
-    if store_path.exists():
-        with Store.reader(store_path) as store:
-            counted = {name: (count, first, last) for name, count, first, last in native_events(store)}
-    told: dict[str, list[str]] = {name: [] for name in counted}
+    counts: dict[str, tuple[int, int, int]] = {}
+    if Path(config.settings.store).exists():
+        with _reader(config) as store:
+            counts = {name: (count, first, last) for name, count, first, last in native_events(store)}
+    told: dict[str, list[str]] = {name: [] for name in counts}
     for connection in config.connections:
         naming = naming_of(config, connection)
         for native, event in naming.names.items():
             if event.name not in naming.ignored:
                 told.setdefault(event.name, []).append(f"{connection}: {native}")
-    rows = [
-        (name, counted.get(name, (0, 0, 0))[0], _moment(counted, name, 1), _moment(counted, name, 2), told[name]) for name in sorted(told)
-    ]
-    found = [{"event": e, "count": count, "first": first, "last": last, "told_by": by} for e, count, first, last, by in rows]
-    lines = [[e, f"{count:,}", first, last, ", ".join(by)] for e, count, first, last, by in rows]
-    emit(found, as_json, lambda: table([["event", "count", "first", "last", "told by"], *lines], {1}))
-
-
-def _moment(counted: dict[str, tuple[int, int, int]], name: str, which: int) -> str:
-    return f"{instant(counted[name][which]):%Y-%m-%d %H:%M}" if name in counted else ""
+    rows = [(name, *(counts.get(name) or (0, None, None)), told[name]) for name in sorted(told)]
+    found = [{"event": e, "count": n, "first": iso(first), "last": iso(last), "told_by": by} for e, n, first, last, by in rows]
+    lines = [[e, f"{n:,}", moment(first)[:16], moment(last)[:16], ", ".join(by)] for e, n, first, last, by in rows]
+    emit(found, as_json, lambda: table([["event", "count", "first (UTC)", "last (UTC)", "told by"], *lines], {1}))
 
 
 @click.command()
@@ -141,17 +146,22 @@ def _moment(counted: dict[str, tuple[int, int, int]], name: str, which: int) -> 
 @click.option("--last", type=click.IntRange(1, 1000), default=20, show_default=True, help="How many.")
 @click.pass_obj
 def runs(clock: Clock, path: Path | None, as_json: bool, last: int) -> None:
-    """What was run, when, and how it went."""
+    """What was run, when, and how it went; the newest first."""
     from sync.insight.person import decode_summary
 
     del clock
     config = read_config(path)
-    with Store.reader(Path(config.settings.store)) as store:
+    with _reader(config) as store:
         rows = store.rows("select id, command, started, ended, exit, summary from runs order by id desc limit ?", last)
     found = [
-        {"run": r[0], "command": r[1], "started": instant(r[2]).isoformat(), "seconds": None if r[3] is None else (r[3] - r[2]) / 1000,
-         "exit": r[4], **decode_summary(r[5])} for r in rows
+        {"run": r[0], "command": r[1], "started": iso(r[2]), "seconds": None if r[3] is None else (r[3] - r[2]) / 1000,
+         "exit": r[4], "summary": decode_summary(r[5])} for r in rows
     ]
-    lines = [[str(f["run"]), f["command"], f["started"][:19], "cut off" if f["exit"] is None else str(f["exit"]),
-              ", ".join(f"{k} {v}" for k, v in f.items() if k not in ("run", "command", "started", "seconds", "exit"))] for f in found]
-    emit(found, as_json, lambda: table([["run", "command", "started", "exit", ""], *lines], {0, 3}))
+    lines = [[str(r[0]), r[1], moment(r[2]), "" if r[3] is None else f"{(r[3] - r[2]) / 1000:,.1f}",
+              "cut off" if r[4] is None else str(r[4]), _summary(decode_summary(r[5]))] for r in rows]
+    emit(found, as_json, lambda: table([["run", "command", "started (UTC)", "seconds", "exit", ""], *lines], {0, 3, 4}))
+
+
+def _summary(held: dict[str, Any]) -> str:
+    return ", ".join(f"{key} {' '.join(map(str, value)) if isinstance(value, list) else value}" for key, value in held.items()
+                     if value not in ("", []))

@@ -5,6 +5,7 @@ Commands load when they are called, so that `segmentd --help` needs nothing but 
 
 from __future__ import annotations
 
+import io
 import sys
 import traceback
 from collections.abc import Sequence
@@ -71,7 +72,7 @@ def segmentd() -> None:
     """Keeps audiences true: segments in YAML, decided over Mailchimp, HubSpot and Klaviyo together, and mirrored back to them.
 
     Exit codes: 0 well, 1 a platform or the store said no, 2 config or command line wrong, 3 something waits for a person,
-    4 changes were given up, 70 a bug of ours, 75 try again later.
+    4 changes were given up, 70 a bug of ours, 75 try again later, 130 stopped by Ctrl-C.
     """
 
 
@@ -81,33 +82,62 @@ def main(argv: Sequence[str], clock: Clock | None = None) -> int:
         done = segmentd.main(args=list(argv), prog_name="segmentd", standalone_mode=False, obj=clock or SystemClock())
         return int(done) if isinstance(done, int) else ExitCode.OK
     except click.exceptions.Abort:
-        click.echo("stopped", err=True)
-        return 130
+        return _told(ExitCode.STOPPED, "stopped")
     except click.exceptions.Exit as stop:
         return int(stop.exit_code)
+    except click.exceptions.NoArgsIsHelpError as error:
+        return _told(ExitCode.CONFIG, error.format_message())
     except click.ClickException as error:
-        click.echo(f"segmentd: {error.format_message()}", err=True)
-        return ExitCode.CONFIG
+        return _told(ExitCode.CONFIG, f"segmentd: {error.format_message()}{_help_of(error)}")
     except SegmentdError as error:
-        click.echo(f"segmentd: {error}" if error.code is not ExitCode.CONFIG else str(error), err=True)
-        return error.code
-    except Exception as error:  # noqa: BLE001 - the outermost door: whatever is left is a bug of ours
+        return _told(error.code, str(error) if error.code is ExitCode.CONFIG else f"segmentd: {error}")
+    except Exception as error:  # noqa: BLE001 - the outermost door: whatever is left is the platform's, the store's or a bug of ours
         return _unexpected(error)
 
 
+def _told(code: int, message: str) -> int:
+    """Say *message* on stderr, without what it must not hold, and give *code*."""
+    click.echo(without_people(message), err=True)
+    return code
+
+
+def _help_of(error: click.ClickException) -> str:
+    """Where an option or an argument that click did not take is explained."""
+    context = getattr(error, "ctx", None)
+    clicks_own = type(error) is not click.UsageError
+    return f" (see `{context.command_path} --help`)" if context is not None and clicks_own else ""
+
+
+def without_people(text: str) -> str:
+    """*text* without addresses of people and without keys: what goes to stderr goes to logs."""
+    import re
+
+    from sync.config.secrets import without_secrets
+
+    return re.sub(r"[^\s@'\"<>(),:;=]+@[^\s@'\"<>(),:;=]+\.[^\s@'\"<>(),:;=]+", "…@…", without_secrets(text))
+
+
 def _unexpected(error: Exception) -> int:
+    import sqlite3
+
     from connectors.base import PlatformError
 
     if isinstance(error, PlatformError):
-        click.echo(f"segmentd: {error}", err=True)
-        return ExitCode.FAILED
-    click.echo("".join(traceback.format_exception(error)), err=True)
-    click.echo("segmentd: this is a bug of ours, not of your config; please report it with the lines above", err=True)
-    return ExitCode.BUG
+        return _told(ExitCode.FAILED, f"segmentd: {error}")
+    if isinstance(error, sqlite3.OperationalError) and "locked" in str(error):
+        return _told(ExitCode.LATER, "segmentd: the store is busy just now; try again")
+    if isinstance(error, sqlite3.DatabaseError) and not isinstance(error, sqlite3.IntegrityError | sqlite3.ProgrammingError):
+        return _told(ExitCode.FAILED, f"segmentd: the store cannot be read ({error}). Put back a copy of it, or move it away and run "
+                                      "`segmentd plan`: everything is pulled again")
+    trace = "".join(traceback.format_exception(error))
+    return _told(ExitCode.BUG, f"{trace}\nsegmentd: this is a bug of ours, not of your config; please report it with the lines above")
 
 
 def run() -> None:
     """The console script."""
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="replace")                        # a terminal that lacks a sign shows a question mark
     sys.exit(main(sys.argv[1:]))
 
 

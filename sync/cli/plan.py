@@ -4,19 +4,22 @@ from __future__ import annotations
 
 from collections.abc import Collection, Mapping
 from pathlib import Path
+from typing import Any
 
 import click
 
 from connectors.base import Clock
-from sync.cli.common import emit, opened, options
+from sync.cli.common import emit, opened, options, read_config, typed, unknown
 from sync.cli.show import show_outcome, show_plan
 from sync.model import ExitCode
-from sync.once import code_of, code_of_sending, judged_now, outcome_report, pulled_report, sync_once, totals
+from sync.once import code_of, code_of_sending, judged_now, outcome_report, pulled_report, sync_once, totals, way_through
 from sync.reconcile import run as reconciling
 from sync.reconcile.report import plan_report
+from sync.reconcile.run import Approval, KeptPlan
 from sync.runs import recorded
 from sync.street import check_accounts, pull
 
+GUARDS = ("adds", "existing", "removes")
 COMPLETE = click.option(
     "--complete/--changes-only", default=None, help="Look at everything now, not once a day (or at nothing of it).",
 )
@@ -33,7 +36,10 @@ def plan(
     clock: Clock, path: Path | None, as_json: bool, segments: tuple[str, ...], platform: str, offline: bool, complete: bool | None,
 ) -> int:
     """Pull, evaluate, and show what would change, where, in how many calls. Nothing is written to any platform."""
-    with opened(path, clock, progress=not as_json) as street, recorded(street.store, clock, "plan") as record:
+    config = read_config(path)
+    _refuse_unknown("segment", segments, config.segments)
+    _refuse_unknown("connection", [platform] if platform else [], config.connections)
+    with opened(config, clock, progress=True) as street, recorded(street.store, clock, "plan") as record:
         pulled = [] if offline else pull(street, complete=complete)
         wrong = {} if offline else reconciling.look_at_targets(street, complete=complete)
         evaluation, judged = judged_now(street, segments, platform)
@@ -41,6 +47,7 @@ def plan(
         report = plan_report(street, evaluation, judged, name, wrong)
         report["pulled"] = pulled_report(pulled)
         record.end(code_of(street, pulled, judged, {}), {"plan": name, "targets": len(judged)})
+    _typable(report)
     emit(report, as_json, lambda: show_plan(report))
     return record.code
 
@@ -54,18 +61,21 @@ def plan(
 def apply(clock: Clock, path: Path | None, as_json: bool, name: str, allowed: tuple[str, ...], reason: str) -> int:
     """Send what plan NAME (default: the newest) showed and is still wanted, and nothing else."""
     pairs = [_allowed(text) for text in allowed]
-    if pairs and not reason:
+    if pairs and not reason.strip():
         raise click.UsageError('--allow needs --reason "why this is meant"; it is kept with the run')
-    with opened(path, clock, progress=not as_json) as street, recorded(street.store, clock, "apply") as record:
+    with opened(read_config(path), clock, progress=True) as street:
         approved = reconciling.kept(street, name)
-        _refuse_unknown(pairs, approved.targets)
-        check_accounts(street)
-        _, judged = judged_now(street)
-        approval = reconciling.approve(street, judged, approved, pairs)
-        sent = reconciling.send(street)
-        outcome = outcome_report(approved.id, approval.enqueued, approval.refused, approval.dropped, sent)
-        code = ExitCode.REFUSED if approval.refused else code_of_sending(street, sent)
-        record.end(code, {"plan": approved.id, "allowed": list(allowed), "reason": reason, **totals(sent)})
+        _refuse_unknown_targets(pairs, approved.targets)
+        with recorded(street.store, clock, "apply") as record:
+            check_accounts(street)
+            _, judged = judged_now(street)
+            approval = reconciling.approve(street, judged, approved, pairs)
+            sent = reconciling.send(street)
+            ways = {j.key: _way(approved, approval, j) for j in judged if j.key in approval.refused}
+            outcome = outcome_report(approved.id, approval.enqueued, approval.refused, approval.dropped, sent, ways)
+            code = ExitCode.REFUSED if approval.refused else code_of_sending(street, sent)
+            record.end(code, {"plan": approved.id, "allowed": list(allowed), "reason": reason, **totals(sent)})
+    _typable(outcome)
     emit(outcome, as_json, lambda: show_outcome(outcome))
     return record.code
 
@@ -77,11 +87,12 @@ def apply(clock: Clock, path: Path | None, as_json: bool, name: str, allowed: tu
 @click.pass_obj
 def sync(clock: Clock, path: Path | None, as_json: bool, connections: tuple[str, ...], complete: bool | None) -> int:
     """One shot: pull, evaluate, plan, guard, and send to the targets that were applied once before."""
-    with opened(path, clock, progress=not as_json) as street, recorded(street.store, clock, "sync") as record:
-        if unknown := [name for name in connections if name not in street.sources]:
-            raise click.UsageError(f"no connection {unknown[0]!r} in the config; it has {', '.join(street.sources)}")
+    config = read_config(path)
+    _refuse_unknown("connection", connections, config.connections)
+    with opened(config, clock, progress=True) as street, recorded(street.store, clock, "sync") as record:
         outcome, code = sync_once(street, connections, complete=complete)
         record.end(code, {k: outcome[k] for k in ("added", "removed", "dead", "waiting")})
+    _typable(outcome)
     emit(outcome, as_json, lambda: show_outcome(outcome))
     return record.code
 
@@ -91,15 +102,48 @@ def sync(clock: Clock, path: Path | None, as_json: bool, connections: tuple[str,
 
 def _allowed(text: str) -> tuple[str, str]:
     target, colon, guard = text.rpartition(":")
-    if not colon or not target or not guard:
-        raise click.UsageError(f"--allow takes TARGET:GUARD, for example winback/mailchimp/tag:removes, not {text!r}")
+    if not colon or not target or guard not in GUARDS:
+        raise click.UsageError(
+            f"--allow takes TARGET:GUARD, for example winback/mailchimp/tag:removes, not {text!r}; guards are {', '.join(GUARDS)}"
+        )
     return target, guard
 
 
-def _refuse_unknown(pairs: Collection[tuple[str, str]], targets: Mapping[str, object]) -> None:
+def _refuse_unknown(what: str, named: Collection[str], known: Mapping[str, object]) -> None:
+    for name in named:
+        if name not in known:
+            raise unknown(what, name, known)
+
+
+def _refuse_unknown_targets(pairs: Collection[tuple[str, str]], targets: Mapping[str, object]) -> None:
     import difflib
 
     for target, _ in pairs:
         if target not in targets:
             near = difflib.get_close_matches(target, targets, 1)
             raise click.UsageError(f"the plan has no target {target!r}" + (f"; did you mean {near[0]!r}?" if near else ""))
+
+
+# --- what to type next ---------------------------------------------------------------------------------------------------
+
+
+def _way(approved: KeptPlan, approval: Approval, each: reconciling.Judged) -> str:
+    """How a target goes through that this apply refused: by the guards that closed it, else by a new plan."""
+    if not approval.refused[each.key].startswith("guard "):
+        return "segmentd plan"
+    return way_through(approved.id, each.key, {*approved.targets[each.key]["guards"], *(r.guard for r in each.refusals)})
+
+
+def _typable(report: dict[str, Any]) -> None:
+    """Make every command in *report* work as it stands: all guards of a target at once, and the --config given here."""
+    for target in report["targets"] if isinstance(report["targets"], list) else ():
+        command = way_through(report["plan"], target["target"], [refusal["guard"] for refusal in target["refusals"]])
+        for refusal in target["refusals"]:
+            if report["next"] == refusal["command"]:
+                report["next"] = command
+            refusal["command"] = typed(command)
+    report["next"] = typed(report["next"])
+    if "ways" in report:
+        report["ways"] = {target: typed(way) for target, way in report["ways"].items()}
+
+

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 from rich.console import Console
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, SpinnerColumn, TaskID, TextColumn
+from rich.progress import BarColumn, Progress, SpinnerColumn, TaskID, TextColumn
 
 from sync.street import Watch
 
@@ -14,17 +14,18 @@ from sync.street import Watch
 @contextmanager
 def bars() -> Iterator[Watch]:
     """A Watch that draws one line per stream, target and connection while the block runs, and cleans up after itself."""
-    columns = (SpinnerColumn(), TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn())
+    columns = (SpinnerColumn(), TextColumn("{task.description}", markup=False), BarColumn(bar_width=24), TextColumn("{task.fields[far]}"))
     with Progress(*columns, console=Console(stderr=True), transient=True) as progress:
         tasks: dict[str, TaskID] = {}
 
-        def show(name: str, done: int, total: int | None) -> None:
+        def show(name: str, done: int, total: int | None, unit: str) -> None:
+            far = f"{done:,} of {total:,} {unit}" if total else f"{done:,} {unit}"
             if name not in tasks:
-                tasks[name] = progress.add_task(name, total=total)
-            progress.update(tasks[name], completed=done, total=total)
+                tasks[name] = progress.add_task(name, total=None, far=far)
+            progress.update(tasks[name], completed=done, total=total or None, far=far)
 
         yield Watch(
-            pulled=lambda connection, stream, rows, total: show(f"{connection} {stream}", rows, total),
-            listed=lambda target, members: show(f"members of {target}", members, None),
-            sent=lambda connection, done, total: show(f"{connection} changes", done, max(done, total)),
+            pulled=lambda connection, stream, rows, total: show(f"{connection} {stream}", rows, total, "rows"),
+            listed=lambda target, members: show(target, members, None, "members"),
+            sent=lambda connection, done, total: show(connection, done, max(done, total), "changes"),
         )

@@ -8,8 +8,8 @@ from pathlib import Path
 
 import click
 
-from connectors.base import Clock, instant
-from sync.cli.common import note, opened, options
+from connectors.base import Clock
+from sync.cli.common import iso, note, opened, options, read_config
 from sync.model import ExitCode
 
 
@@ -17,7 +17,10 @@ from sync.model import ExitCode
 @options
 @click.pass_obj
 def run(clock: Clock, path: Path | None, as_json: bool) -> ExitCode:
-    """Pull, evaluate and reconcile on the config's schedule until SIGTERM; sends by itself only under `apply: {data: auto}`."""
+    """Pull, evaluate and reconcile on the config's schedule until SIGTERM; sends by itself only under `apply: {data: auto}`.
+
+    Tells what it does on stderr, or with --json as one JSON object a line on stdout.
+    """
     import orjson
 
     from sync.daemon.service import serve
@@ -27,8 +30,10 @@ def run(clock: Clock, path: Path | None, as_json: bool) -> ExitCode:
         signal.signal(number, lambda *_: stop.set())
 
     def say(text: str) -> None:
-        at = instant(clock.now()).isoformat(timespec="seconds")
-        note(orjson.dumps({"at": at, "message": text}).decode() if as_json else text)
+        if as_json:
+            click.echo(orjson.dumps({"at": iso(clock.now()), "message": text}).decode())
+        else:
+            note(text)
 
-    with opened(path, clock, progress=False) as street:
+    with opened(read_config(path), clock, progress=False) as street:
         return serve(street, stop, say)

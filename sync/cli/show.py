@@ -2,66 +2,96 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
-from sync.cli.common import span, table
+from sync.cli.common import counted, span, table
+
+FOR_PEOPLE = {                                      # what a target's plan says besides numbers, shortened
+    "it was never applied": "first apply", "its rule or settings were edited": "edited",
+}
 
 
-def show_plan(report: dict[str, Any]) -> str:
+def show_plan(report: Mapping[str, Any]) -> str:
     """Accounts and age of data, then a line per target, what is refused and how to let it through, and the next command."""
-    parts = [f"Plan {report['plan']}: nothing has been written yet", "", _connections(report["connections"]), ""]
-    head = ["target", "name", "members", "+", "−", "barred", "missing", "foreign"]
+    parts = [f"Plan {report['plan']}: nothing has been written yet", "", _connections(report), ""]
+    head = ["target", "name", "members", "+", "−", "barred", "missing", "foreign", ""]
     rows = [[
         t["target"], t["name"], f"{t['members']:,}", f"{t['add']:,}", f"{t['remove']:,}", f"{t['barred']:,}", f"{t['missing']:,}",
-        f"{t['foreign']:,}",
+        f"{t['foreign']:,}", _remark(t),
     ] for t in report["targets"]]
     parts.append(table([head, *rows], {2, 3, 4, 5, 6, 7}))
     for target in report["targets"]:
         parts += _notes(target)
-    parts += [f"{key}: {why}" for key, why in report["problems"].items()]
-    calls = report["calls"]
-    parts += ["", f"{calls} call{'s' * (calls != 1)}, about {report['minutes']} min. Next: {report['next']}"]
+    parts += _troubles(report)
+    moves = report["next"].startswith("segmentd")
+    cost = f"{counted(report['calls'], 'call')}, {_minutes(report['minutes'])}. " if report["calls"] else ""
+    parts += ["", cost + (f"Next: {report['next']}" if moves else "Nothing to apply.")]
     return "\n".join(parts)
 
 
-def _connections(connections: dict[str, Any]) -> str:
+def _remark(target: Mapping[str, Any]) -> str:
+    words = [FOR_PEOPLE.get(target["waits"], target["waits"]), "refused" if target["refusals"] else "",
+             "" if target["complete"] else "partial view"]
+    return ", ".join(word for word in words if word)
+
+
+def _minutes(minutes: float) -> str:
+    return "under a minute" if minutes < 1 else f"about {minutes:.0f} min"
+
+
+def _connections(report: Mapping[str, Any]) -> str:
     rows = []
-    for name, c in connections.items():
-        state = f"not used: {c['failure']}" if c["failure"] else f"data {span(c['data_age_ms'])} old" if c["data_age_ms"] is not None \
-            else "not pulled to the end yet"
-        rows.append([name, f"{c['name']} ({c['account']})" if c["account"] else "account not met yet", state])
+    for name, c in report["connections"].items():
+        age = "not pulled to the end yet" if c["data_age_ms"] is None else f"data {span(c['data_age_ms'])} old"
+        rows.append([name, f"{c['name']} ({c['account']})" if c["account"] else "account not met yet",
+                     f"{age}, not used: {c['failure']}" if c["failure"] else age])
     return table(rows, set())
 
 
-def _notes(target: dict[str, Any]) -> list[str]:
+def _notes(target: Mapping[str, Any]) -> list[str]:
     lines = []
     for refusal in target["refusals"]:
         lines.append(f"\n{target['target']} is refused by guard {refusal['guard']}: {refusal['reason']}")
         if refusal["leavers_fail"]:
             lines.append(f"  most leavers fail: {refusal['leavers_fail']}")
-        lines.append(f"  it rests on {', '.join(refusal['rests_on']) or 'nothing'}; if it is meant: {refusal['command']}")
-    lines += [f"{target['target']}: {count} changes held back: {why}" for why, count in target["withheld"].items()]
+        lines.append(f"  it rests on {', '.join(refusal['rests_on']) or 'nothing'}; if it is meant:\n  {refusal['command']}")
+    lines += [f"{target['target']}: {counted(count, 'change')} held back: {why}" for why, count in target["withheld"].items()]
     if target["frozen"]:
-        lines.append(f"{target['target']}: {target['frozen']} contacts are frozen: their consent cannot be read")
+        lines.append(f"{target['target']}: {counted(target['frozen'], 'contact')} frozen: their consent cannot be read")
     return lines
 
 
-def show_outcome(outcome: dict[str, Any]) -> str:
+def show_outcome(outcome: Mapping[str, Any]) -> str:
     """What was sent, what was not and why, and the next command."""
     lines = [
-        f"{outcome['changes']:,} changes: {outcome['added']:,} added, {outcome['removed']:,} removed, in {outcome['calls']:,} calls"
-        + (f"; {outcome['already']:,} were so already" if outcome["already"] else ""),
+        f"{counted(outcome['changes'], 'change')}: {outcome['added']:,} added, {outcome['removed']:,} removed, "
+        f"in {counted(outcome['calls'], 'call')}" + (f"; {outcome['already']:,} were so already" if outcome["already"] else ""),
     ]
-    lines += [f"{key}: {count:,} approved changes are wanted no more and were not sent" for key, count in outcome["dropped"].items()]
-    lines += [f"{key} waits: {why}" for key, why in outcome["refused"].items()]
-    lines += [f"{key}: {n} changes held back: {why}" for key, held in outcome.get("withheld", {}).items() for why, n in held.items()]
+    lines += [f"{key}: {counted(n, 'approved change')} wanted no more and not sent" for key, n in outcome["dropped"].items()]
+    for key, why in outcome["refused"].items():
+        lines.append(f"{key} waits: {why}")
+        if outcome["ways"].get(key) not in (None, outcome["next"]):
+            lines.append(f"  if it is meant: {outcome['ways'][key]}")
+    lines += [f"{key}: {counted(n, 'change')} held back: {why}" for key, held in outcome.get("withheld", {}).items()
+              for why, n in held.items()]
     lines += [f"{c} stopped: {'; '.join(whys)}" for c, whys in outcome["stopped"].items()]
-    lines += [f"{key}: {why}" for key, why in outcome.get("problems", {}).items()]
-    lines += [f"{p['connection']} {p['stream']}: {p['error']}" for p in outcome.get("pulled", []) if p["error"]]
+    lines += _troubles(outcome)
     if outcome["dead"]:
-        lines.append(f"{outcome['dead']:,} changes were given up (dead letters)")
+        lines.append(f"{counted(outcome['dead'], 'change')} given up (dead letters)")
     if outcome["waiting"]:
-        lines.append(f"{outcome['waiting']:,} changes wait for the next run")
+        lines.append(f"{counted(outcome['waiting'], 'change')} left for the next run")
     if outcome["next"]:
         lines.append(f"Next: {outcome['next']}")
     return "\n".join(lines)
+
+
+def _troubles(report: Mapping[str, Any]) -> list[str]:
+    """What could not be read or made; what a connection as a whole could not is told once, with the connections."""
+    told = report.get("connections", {})
+    lines = [f"{key}: {why}" for key, why in report.get("problems", {}).items()]
+    lines += [
+        f"{p['connection']} {p['stream']}: {'not offered to us: ' if p['off'] else ''}{p['error']}" for p in report.get("pulled", [])
+        if p["error"] and not told.get(p["connection"], {}).get("failure")
+    ]
+    return lines
