@@ -55,6 +55,7 @@ __all__ = [
     "Stream",
     "StreamKind",
     "SystemClock",
+    "TellsJoining",
     "Transient",
     "Verdict",
     "VirtualClock",
@@ -154,6 +155,7 @@ class Capabilities:
     names_ignore_case: bool
     limits: tuple[Limit, ...]
     options: frozenset[str] = frozenset()           # further keys that `connections: {NAME: {…}}` may hold for this kind
+    joining_told: bool = False                      # the connector is a `TellsJoining`: it knows since when somebody is a member
 
 
 # --- records that cross the border ----------------------------------------------------------------------------------------
@@ -204,7 +206,8 @@ class Event:
     """A dated fact as the platform names it (`Capabilities.events` gives the neutral name).
 
     *id* is unique in its connection; the same fact always has the same id. At least one of *profile* and *email* is
-    set. *mutable*: the record can change at the source, so a later one with this id replaces it (*removed*: it is void).
+    set, unless it is *removed*. *mutable*: the record can change at the source, so a later one with this id replaces it
+    (*removed*: it is void).
     """
 
     id: str
@@ -429,6 +432,15 @@ class Connector(Protocol):
 
     def close(self) -> None:
         """Give up pooled connections."""
+
+
+@runtime_checkable
+class TellsJoining(Protocol):
+    """What a connector also offers where `capabilities.joining_told`: evidence of whose a membership is, after an answer was lost."""
+
+    def joined(self, target: RemoteTarget, profiles: Sequence[ProfileId]) -> dict[ProfileId, Millis]:
+        """When each of *profiles* that are members right now joined for the last time, by the platform's own clock; those that
+        are no members, or of whom it is not told, are left out. Raises PlatformError."""
 
 
 @runtime_checkable

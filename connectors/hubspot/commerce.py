@@ -51,7 +51,7 @@ def pull_commerce(api: Api, what: Commerce, since: Cursor | None, history: Milli
 
 
 def pull_archived(api: Api, what: Commerce, since: Cursor | None) -> Iterator[Page]:
-    """Records in the archive, each as an event that is void: search never shows them."""
+    """Records in the archive, each as an event that is void: search never shows them. Whose they were need not be known."""
     state = load(since)
     properties = (what.number, *_SHARED)
     if "at" in state:
@@ -62,7 +62,7 @@ def pull_archived(api: Api, what: Commerce, since: Cursor | None) -> Iterator[Pa
     while not last:
         found, after = api.page(what.objects, properties, after, True)
         last = after is None
-        events = [replace(event, removed=True) for event in _events(api, what, found)]
+        events = [replace(event(what, row, None), removed=True) for row in found]
         yield Page(
             finished(begun, begun) if last else dump({"at": begun, "a": after}), events=events, last=last,
             watermark=begun if last else None,
@@ -73,13 +73,14 @@ def _events(api: Api, what: Commerce, found: Sequence[Record]) -> list[Event]:
     ids = [identified(row, what.objects)[0] for row in found]
     people = api.links(what.objects, "contacts", ids) if ids else {}
     lines = _lines(api, what, ids) if what.lines and ids else {}
-    return [
-        event(what, row, ProfileId(people[one][0]), lines.get(one, ()))
-        for one, row in zip(ids, found, strict=True) if one in people
-    ]
+    told = (
+        event(what, row, ProfileId(people[one][0]) if one in people else None, lines.get(one, ()))
+        for one, row in zip(ids, found, strict=True)
+    )
+    return [one for one in told if one.profile or one.removed]
 
 
-def event(what: Commerce, row: Record, who: ProfileId, lines: Sequence[Record] = ()) -> Event:
+def event(what: Commerce, row: Record, who: ProfileId | None, lines: Sequence[Record] = ()) -> Event:
     """The event of a record: its time is when the shop made it, else when HubSpot did; void once cancelled or archived.
 
     Amounts stay the text that HubSpot gives. `order_id` or `cart_id` is the shop's own number, where there is one.

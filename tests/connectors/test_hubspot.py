@@ -521,6 +521,15 @@ def test_an_order_s_number_may_stand_in_another_property_and_its_lines_be_read()
     assert page.events[0].properties["quantity"] == 3
 
 
+def test_an_archived_order_is_void_whoever_it_was_for() -> None:
+    told = {"/objects/2026-09/orders": {"results": [order(80001) | {"archived": True}]}}
+    with open_against(answers(told)) as (connector, platform):
+        (page,) = pull(connector, "archived_orders")
+        assert platform.calls[-1].query["archived"] == "true"
+    assert [(one.id, one.removed) for one in page.events] == [("order:80001", True)]
+    assert page.last
+
+
 # --- lists --------------------------------------------------------------------------------------------------------------------
 
 
