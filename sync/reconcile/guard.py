@@ -42,5 +42,5 @@ def over(count: int, base: int, threshold: Threshold, *, share_counts: bool) -> 
     if count > threshold.at_most:
         return f"at most {threshold.at_most} are let through"
     if share_counts and base >= threshold.from_ and count > threshold.share * base:
-        return f"at most {float(threshold.share):.0%} are let through from {threshold.from_} members up"
+        return f"at most {float(threshold.share * 100):g}% are let through from {threshold.from_} members up"
     return ""

@@ -30,6 +30,7 @@ class Standing:
     frozen: frozenset[ContactId]
     reachable: Mapping[ContactId, Reach]
     granted: frozenset[ContactId] | None = None     # None: not asked for
+    stuck: frozenset[ProfileId] = frozenset()       # the platform refuses to remove them
 
 
 @dataclass(frozen=True, slots=True, order=True)
@@ -96,8 +97,10 @@ def plan(
     adds = [_add(contact, standing.reachable[contact]) for contact in joining - standing.frozen]
     leavers = [(p, c) for p, c in view.members.items() if c is None or (c not in wanted and c not in standing.frozen)]
     mine = [(p, c) for p, c in leavers if _removable(p, owned, manage)]
-    removes = [Change(-1 if c is None else c, p, Op.REMOVE, _email(c, standing)) for p, c in mine]
+    removes = [Change(-1 if c is None else c, p, Op.REMOVE, _email(c, standing)) for p, c in mine if p not in standing.stuck]
     kept_adds, kept_removes, withheld = _withhold(adds, removes, view, manage, caution)
+    if len(removes) < len(mine):
+        withheld |= {"the platform refused to remove them": len(mine) - len(removes)}
     return Plan(
         target, tuple(sorted(kept_adds)), tuple(sorted(kept_removes)), base=len(view.members), desired=len(desired),
         wanted=len(wanted), barred=len(desired & out), missing=len((desired - out) - standing.reachable.keys()),

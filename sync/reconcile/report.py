@@ -43,7 +43,7 @@ def _target(evaluation: Evaluation, each: Judged, name: str) -> dict[str, Any]:
         "target": p.target, "name": each.spec.name, "members": p.base, "desired": p.desired, "add": len(p.adds),
         "remove": len(p.removes), "barred": p.barred, "missing": p.missing, "frozen": p.frozen, "foreign": p.foreign,
         "complete": p.complete, "withheld": dict(p.withheld),
-        "waits": each.waits if p.changes or each.state.applied is None else "",
+        "waits": each.waits if p.changes or each.state.applied is None else "", "frozen_because": each.freeze,
         "refusals": [_refusal(evaluation, each, refusal, name) for refusal in each.refusals],
     }
 
@@ -52,13 +52,14 @@ def _refusal(evaluation: Evaluation, each: Judged, refusal: Refusal, name: str) 
     return {
         "guard": refusal.guard, "reason": refusal.reason,
         "leavers_fail": leavers_fail(evaluation, each) if refusal.guard == "removes" else "",
-        "rests_on": list(evaluation.grounds[each.spec.segment].sources), "command": way_through(name, each.key, refusal),
+        "rests_on": list(evaluation.grounds[each.spec.segment].sources), "command": way_through(name, each),
     }
 
 
-def way_through(name: str, target: str, refusal: Refusal) -> str:
-    """The exact command that lets one guard of one target through."""
-    return f'segmentd apply {name} --allow {target}:{refusal.guard} --reason "…"'
+def way_through(name: str, each: Judged) -> str:
+    """The exact command that lets one target through: it names each guard that refuses it."""
+    allowed = " ".join(f"--allow {each.key}:{refusal.guard}" for refusal in each.refusals)
+    return f'segmentd apply {name} {allowed} --reason "…"'
 
 
 def leavers_fail(evaluation: Evaluation, each: Judged) -> str:
@@ -79,9 +80,9 @@ def calls_of(plan: Plan, batch: Batch) -> int:
 
 def next_command(judged: Sequence[Judged], name: str) -> str:
     """What to type next."""
-    moving = [j for j in judged if j.plan.changes or j.state.applied is None]
+    moving = [j for j in judged if (j.plan.changes or j.state.applied is None) and not j.freeze]
     if not moving:
         return "nothing to apply"
     if all(j.refusals for j in moving):
-        return way_through(name, moving[0].key, moving[0].refusals[0])
+        return way_through(name, moving[0])
     return f"segmentd apply {name}"

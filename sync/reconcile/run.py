@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 import orjson
 
-from connectors.base import Millis, Op, PlatformError, instant
+from connectors.base import Millis, Op, PlatformError, StreamKind, instant
 from sync.config.model import Apply, Config, Existing, Manage, TargetSpec
 from sync.crash import crash_point
 from sync.evaluate.run import Evaluation, watch_key, watched_by
@@ -21,7 +21,7 @@ from sync.reconcile.plan import Caution, Change, Plan, plan
 from sync.reconcile.sender import Report, Sender
 from sync.reconcile.views import fresh, read_view, resolve, standing_of, view_of
 from sync.source import Source
-from sync.store import memberships, outbox
+from sync.store import memberships, outbox, streams
 from sync.store.memberships import TargetState
 from sync.store.store import digest_of
 from sync.street import Street, together
@@ -29,7 +29,8 @@ from sync.street import Street, together
 
 @dataclass(frozen=True, slots=True)
 class Judged:
-    """A target's plan and what stands in its way. *waits*: why it goes by hand only ("" when it may go by itself)."""
+    """A target's plan and what stands in its way. *waits*: why it goes by hand only ("" when it may go by itself); *freeze*:
+    why nothing may move, not even by hand ("" when it may)."""
 
     spec: TargetSpec
     state: TargetState
@@ -37,6 +38,7 @@ class Judged:
     refusals: tuple[Refusal, ...]
     waits: str
     rule: str                                       # digest of the rule and of the target's own settings
+    freeze: str = ""
 
     @property
     def key(self) -> str:
@@ -52,11 +54,11 @@ class PlanGone(SegmentdError):
 # --- views ----------------------------------------------------------------------------------------------------------------
 
 
-def look_at_targets(street: Street, *, complete: bool | None = None) -> dict[str, str]:
-    """Find every target on its platform and list those whose view is not fresh (all of them when *complete*; none when that
-    is False). Target or connection → what went wrong."""
+def look_at_targets(street: Street, only: Iterable[str] = (), *, complete: bool | None = None) -> dict[str, str]:
+    """Find every target (of the connections *only*) on its platform and list those whose view is not fresh (all of them when
+    *complete*; none when that is False). Target or connection → what went wrong."""
     wrong: dict[str, str] = {}
-    for found in together(street, (), lambda source: _look_at(street, source, complete)):
+    for found in together(street, only, lambda source: _look_at(street, source, complete)):
         wrong |= found
     return wrong
 
@@ -131,7 +133,7 @@ def _judge(
     )
     rule = digest_of(evaluation.rules[spec.segment], settings_digest(spec))
     refusals = tuple(judge(made, spec.guards, spec.existing, state.existing, state.found))
-    return Judged(spec, state, made, refusals, _waits(street.config, state, rule), rule)
+    return Judged(spec, state, made, refusals, _waits(street.config, state, rule), rule, caution.freeze)
 
 
 def _audience_of(street: Street, state: TargetState) -> str:
@@ -154,17 +156,20 @@ def _caution(street: Street, evaluation: Evaluation, spec: TargetSpec, state: Ta
         return Caution(freeze="the platform has no such tag or list any more")
     if ground.waiting:
         return Caution(freeze=f"waiting: {ground.waiting}")
-    own = street.sources[spec.connection].name
-    return Caution(keep=ground.shaky or _shaky_people(street, own))
+    return Caution(keep=ground.shaky or _shaky_people(street, spec.connection))
 
 
 def _shaky_people(street: Street, connection: str) -> str:
     """A connection whose people could not be read lately says nothing about who is reachable or barred there."""
-    found = street.store.one(
-        "select s.stream from streams s join connections c on c.id = s.connection "
-        "where c.name = ? and s.error is not null limit 1", connection,
-    )
-    return f"the last pull of {found[0]} of {connection} failed" if found else ""
+    people = {s.name: s.incremental for s in street.sources[connection].capabilities.streams if s.kind is StreamKind.PROFILES}
+    oldest = street.clock.now() - street.config.guards.stale
+    for state in streams.states(street.store):
+        if state.connection == connection and state.stream in people:
+            if state.error:
+                return f"the last pull of {state.stream} of {connection} failed"
+            if people[state.stream] and (state.finished or 0) < oldest:
+                return f"{state.stream} of {connection} is stale"
+    return ""
 
 
 def _waits(config: Config, state: TargetState, rule: str) -> str:
@@ -195,7 +200,7 @@ def keep(street: Street, judged: Sequence[Judged], command: str) -> str:
     ownership = memberships.digest_of_ownership(street.store, states)
     body = orjson.dumps({
         j.key: {
-            "rule": j.rule, "ownership": ownership[j.key], "guards": [r.guard for r in j.refusals],
+            "rule": j.rule, "ownership": ownership[j.key], "guards": [r.guard for r in j.refusals], "freeze": j.freeze,
             "changes": [[c.contact, c.profile, c.op.value] for c in j.plan.changes],
         } for j in judged
     })
@@ -234,24 +239,32 @@ def approve(
 ) -> Approval:
     """Hand what was approved and is still wanted to the outbox, and nothing else.
 
-    *allowed*: (target, guard) pairs let through. A target whose rule, settings or ownership moved since the plan is refused.
+    *allowed*: (target, guard) pairs let through. A target whose rule, settings or ownership moved since the plan is refused,
+    and so is one that was frozen then or is now: nobody has seen what it would do. One that only observes is passed over.
     """
     ownership = memberships.digest_of_ownership(street.store, {j.key: j.state for j in judged})
     enqueued: dict[str, int] = {}
     dropped: dict[str, int] = {}
-    refused: dict[str, str] = {}
+    there = {each.key for each in judged}
+    refused = {
+        key: "it is no longer in the config" for key, planned in approved.targets.items()
+        if key not in there | approved.handed_over and planned["changes"]
+    }
     for each in judged:
         planned = approved.targets.get(each.key)
-        if planned is None or each.key in approved.handed_over:
+        if planned is None or each.key in approved.handed_over or each.spec.manage is Manage.OBSERVE:
             continue
-        why = _moved(each, planned, ownership) or _guarded(each, planned, allowed) or street.failures.get(each.spec.connection, "")
+        why = (
+            street.failures.get(each.spec.connection, "") or _moved(each, planned, ownership) or _frozen(each, planned)
+            or _guarded(each, planned, allowed)
+        )
         wanted = {(profile, op) for _, profile, op in planned["changes"]}
         changes = [c for c in each.plan.changes if (c.profile, c.op.value) in wanted]
         try:
             if not why:
                 enqueued[each.key] = enqueue(street, each, changes, plan_name=approved.id, existing="existing" in planned["guards"])
                 dropped[each.key] = len(wanted) - len(changes)
-        except PlatformError as error:
+        except (PlatformError, PlanGone) as error:
             why = str(error)
         if why:
             refused[each.key] = why
@@ -266,6 +279,12 @@ def _moved(each: Judged, planned: Mapping[str, Any], ownership: Mapping[str, str
     return ""
 
 
+def _frozen(each: Judged, planned: Mapping[str, Any]) -> str:
+    if each.freeze:
+        return f"frozen: {each.freeze}"
+    return f"it was frozen when planned ({planned['freeze']}); run `segmentd plan` again" if planned["freeze"] else ""
+
+
 def _guarded(each: Judged, planned: Mapping[str, Any], allowed: Collection[tuple[str, str]]) -> str:
     """Guards that refuse it, then or now, and were not let through by name."""
     now = {refusal.guard: refusal.reason for refusal in each.refusals}
@@ -274,17 +293,13 @@ def _guarded(each: Judged, planned: Mapping[str, Any], allowed: Collection[tuple
 
 
 def enqueue(street: Street, each: Judged, changes: Sequence[Change], *, plan_name: str = "", existing: bool = False) -> int:
-    """Approve *changes* of one target; makes the tag or list first where the platform has none. Raises PlatformError."""
+    """Approve *changes* of one target; makes the tag or list first where the platform has none. Raises PlatformError, and
+    PlanGone when somebody else made it meanwhile and put people there."""
     state = each.state
+    if state.remote is None and any(c.op is Op.ADD for c in changes):
+        _make(street, each)
     now = street.clock.now()
-    remote = state.remote.id if state.remote else None
-    if remote is None and any(c.op is Op.ADD for c in changes):
-        source = street.sources[each.spec.connection]
-        remote = source.connector.create(each.spec.kind, each.spec.name, _audience_of(street, state)).id
     with street.store.transaction() as db:
-        if remote != (state.remote.id if state.remote else None):
-            memberships.set_remote(db, state.id, remote)
-            memberships.write_view(db, state.id, [], now, now, 0)
         decision = "keep" if existing else {Existing.KEEP: "keep", Existing.ADOPT: "adopt"}.get(each.spec.existing)
         if decision and state.existing != decision:
             memberships.set_existing(db, state.id, decision, now)
@@ -293,6 +308,20 @@ def enqueue(street: Street, each: Judged, changes: Sequence[Change], *, plan_nam
         db.execute("update plans set handed_over = json_insert(handed_over, '$[#]', ?) where id = ?", (each.key, plan_name))
         crash_point("enqueue.before_commit")
     return count
+
+
+def _make(street: Street, each: Judged) -> None:
+    """Make the tag or list, and look at it: `create` finds what somebody made since we looked, and that is first contact."""
+    source = street.sources[each.spec.connection]
+    remote = source.connector.create(each.spec.kind, each.spec.name, _audience_of(street, each.state))
+    with street.store.transaction() as db:
+        memberships.set_remote(db, each.state.id, remote.id)
+    state = memberships.states(street.store, [each.key])[each.key]
+    why = read_view(street.store, source, state, street.clock)
+    found = memberships.states(street.store, [each.key])[each.key].found
+    if why or found:
+        why = why or f"{found} members were found there"
+        raise PlanGone(f"somebody made it since the plan ({why}); run `segmentd plan` again")
 
 
 def retract(street: Street, each: Judged) -> None:
@@ -309,7 +338,7 @@ def retract(street: Street, each: Judged) -> None:
 
 def may_go(each: Judged) -> bool:
     """Whether a plan goes without a person: nothing refuses it and nothing about it is new."""
-    return not each.refusals and not each.waits and each.spec.manage is not Manage.OBSERVE
+    return not each.refusals and not each.waits and not each.freeze and each.spec.manage is not Manage.OBSERVE
 
 
 # --- sending --------------------------------------------------------------------------------------------------------------

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 
 from connectors.base import Clock, FaultKind, Millis, PlatformError, ProfileId
 from sync.config.model import Config, Require, TargetSpec
 from sync.crash import crash_point
+from sync.reconcile.doubt import Doubt, told_ours
 from sync.reconcile.plan import Standing, View
 from sync.source import Source
 from sync.store import memberships
@@ -14,6 +15,7 @@ from sync.store.memberships import TargetState
 from sync.store.store import Store
 
 Listed = Callable[[str, int], None]                 # target key, members so far
+ASKED = 50                                          # members asked for singly, where a listing says that there are none
 GOOD_FOR: Millis = 26 * 3600 * 1000                 # so long a complete view counts, carried forward by our writes
 
 
@@ -22,12 +24,13 @@ def silent(target: str, members: int) -> None:
 
 
 def resolve(store: Store, source: Source, state: TargetState) -> TargetState:
-    """Find the tag or list on the platform where we do not know its id yet; nothing is made. Raises PlatformError."""
-    if state.remote is not None or state.gone:
+    """Find the tag or list on the platform where we do not know its id yet, or where what we knew is gone and somebody made
+    another one of that name: that is first contact. Nothing is made. Raises PlatformError."""
+    if state.remote is not None and not state.gone:
         return state
     (spec,) = store.rows("select kind, name, audience from targets where id = ?", state.id)
     found = source.connector.find(*spec)
-    if found is None:
+    if found is None or (state.remote is not None and found.id == state.remote.id):
         return state
     with store.transaction() as db:
         memberships.set_remote(db, state.id, found.id)
@@ -37,7 +40,7 @@ def resolve(store: Store, source: Source, state: TargetState) -> TargetState:
 def read_view(store: Store, source: Source, state: TargetState, clock: Clock, progress: Listed = silent) -> str:
     """List the target's members into the store; "" when the listing was complete, else what was wrong with it.
 
-    An empty listing where members were is a broken read until a person says otherwise.
+    An empty listing where members were is a broken read until those members, or a person, say otherwise.
     """
     if state.remote is None:
         return "" if _note_absence(store, state, clock.now()) else "the target is not there"
@@ -49,16 +52,29 @@ def read_view(store: Store, source: Source, state: TargetState, clock: Clock, pr
             listed += page.members
             complete = page.last and page.complete
             progress(state.key, len(listed))
+        ours, foreign = _settled(store, source, state, set(listed)) if complete else ([], [])
+        nobody = complete and not listed and _nobody_is_there(store, source, state)
     except PlatformError as error:
         return _doubted(store, state, error)
-    if complete and not listed and _had_members(store, state):
+    if complete and not listed and not nobody:
         return _doubt(store, state, "it lists nobody where members were")
     if not complete:
         return _doubt(store, state, "the listing did not reach its end")
     with store.transaction() as db:
         memberships.write_view(db, state.id, listed, began, clock.now(), source.capabilities.member_lag)
+        memberships.settle(db, state.id, ours, foreign, began, source.capabilities.member_lag)
         crash_point("view.before_commit")
     return ""
+
+
+def _settled(
+    store: Store, source: Source, state: TargetState, listed: Collection[ProfileId],
+) -> tuple[list[ProfileId], list[ProfileId]]:
+    """Members of which it is in doubt whose they are: (those that are ours, those that are not). Raises PlatformError."""
+    calls = [Doubt(*call) for call in memberships.doubts(store, state.id)]
+    present = [doubt for doubt in calls if doubt.profile in listed]
+    told = told_ours(source, state.remote, present) if state.remote and present else {}
+    return [p for p, mine in told.items() if mine], [p for p, mine in told.items() if not mine]
 
 
 def _note_absence(store: Store, state: TargetState, now: Millis) -> bool:
@@ -70,8 +86,13 @@ def _note_absence(store: Store, state: TargetState, now: Millis) -> bool:
     return True
 
 
-def _had_members(store: Store, state: TargetState) -> bool:
-    return store.one("select 1 from members where target = ?", state.id) is not None
+def _nobody_is_there(store: Store, source: Source, state: TargetState) -> bool:
+    """Whether an empty listing can be believed: there was nobody before, or some who were there say one by one that they are
+    not, where the platform can be asked for single contacts. Raises PlatformError."""
+    known = [ProfileId(row[0]) for row in store.rows("select profile from members where target = ? limit ?", state.id, ASKED)]
+    if not known or state.remote is None:
+        return True
+    return source.capabilities.lookup and source.connector.look(state.remote, known) == dict.fromkeys(known, False)
 
 
 def _doubted(store: Store, state: TargetState, error: PlatformError) -> str:
@@ -108,4 +129,5 @@ def standing_of(store: Store, config: Config, spec: TargetSpec, state: TargetSta
         barred=withdrawn, frozen=memberships.unreadable(store),
         reachable=memberships.reachable(store, state.connection, audience, state.id),
         granted=memberships.granted(store) if spec.require is Require.GRANTED else None,
+        stuck=memberships.stuck(store, state.id),
     )

@@ -61,7 +61,7 @@ def enqueue(
     return len(wanted) - len(same)
 
 
-def _withdraw(db: sqlite3.Connection, target: int, rows: Sequence[tuple[str, str, int, Millis | None]]) -> None:
+def _withdraw(db: sqlite3.Connection, target: int, rows: Sequence[tuple[ProfileId, str, int, Millis | None]]) -> None:
     """Take letters back. Where one may have left, its effect stays in doubt until the target has been listed again."""
     db.executemany("delete from outbox where target = ? and profile = ?", [(target, profile) for profile, *_ in rows])
     doubt(db, target, [(profile, op, sent or 0) for profile, op, maybe, sent in rows if maybe])

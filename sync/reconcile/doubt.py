@@ -1,0 +1,52 @@
+"""Whose a membership is when our call for it was never answered.
+
+An answer can be lost after the platform has done what we asked, and a person may act before we look again. Whether somebody is
+a member now does not tell those two apart: after an unanswered remove, a member may never have left, or may have been put back
+by hand; after an unanswered add, it may be ours or a person's. Since when they are a member does tell, and platforms know it
+(`TellsJoining`):
+
+- an unanswered *add* was ours when the membership began with that call;
+- after an unanswered *remove* the membership is still the one we knew when it began well before that call.
+
+In doubt, and wherever the platform does not tell, it is a person's: it stays, and it is ours no more.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+from connectors.base import MINUTE, SECOND, Millis, Op, ProfileId, RemoteTarget, TellsJoining
+from sync.source import Source
+
+CALL: Millis = 150 * SECOND                         # a call is given up after so long: later than that it was not our call
+GRAIN: Millis = 5 * SECOND                          # stamps in whole seconds, and clocks that agree no better
+SKEW: Millis = 10 * MINUTE                          # how far a platform's clock may be behind ours
+
+
+@dataclass(frozen=True, slots=True)
+class Doubt:
+    """A call that may have taken effect. *sent*: when it was made, by our clock; None: not known."""
+
+    profile: ProfileId
+    op: Op
+    sent: Millis | None
+
+
+def is_ours(doubt: Doubt, joined: Millis | None) -> bool:
+    """Whether a membership that began at *joined* (None: not told) is ours although the answer to our call was lost. Pure."""
+    if joined is None or doubt.sent is None:
+        return False
+    if doubt.op is Op.ADD:
+        return doubt.sent - GRAIN <= joined <= doubt.sent + CALL
+    return joined + SKEW <= doubt.sent
+
+
+def told_ours(source: Source, remote: RemoteTarget, doubts: Sequence[Doubt]) -> dict[ProfileId, bool]:
+    """For each doubt about a present member, whether the membership is ours; asks the platform where it tells. Raises
+    PlatformError."""
+    joined: Mapping[ProfileId, Millis] = {}
+    connector = source.connector
+    if doubts and source.capabilities.joining_told and isinstance(connector, TellsJoining):
+        joined = connector.joined(remote, [doubt.profile for doubt in doubts])
+    return {doubt.profile: is_ours(doubt, joined.get(doubt.profile)) for doubt in doubts}

@@ -1,0 +1,29 @@
+from __future__ import annotations
+
+import tempfile
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack
+from pathlib import Path
+
+import pytest
+
+from tests.reconcile.platform import Place, place_in
+
+
+@pytest.fixture
+def places() -> Iterator[Callable[..., Place]]:
+    """Makes places whose stores are closed and deleted in the end."""
+    with ExitStack() as left:
+
+        def make(**changes: object) -> Place:
+            folder = left.enter_context(tempfile.TemporaryDirectory())
+            place = place_in(Path(folder), **changes)
+            left.callback(place.store.close)
+            return place
+
+        yield make
+
+
+@pytest.fixture
+def place(places: Callable[..., Place]) -> Place:
+    return places()
