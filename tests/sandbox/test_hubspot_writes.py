@@ -425,6 +425,17 @@ def test_people_act(hub: Place) -> None:
     assert next(one["person"] for one in hub.rows("profiles") if one["id"] == stranger) == -1
 
 
+def test_what_an_archived_contact_bought_stays_linked_unless_switched(hub: Place) -> None:
+    who = hub.some("SUBSCRIBED")[0]
+    order = hub.act("happen", email=who["email"], kind="order_placed", value=1_000_000)["id"]
+    hub.act("archive", email=who["email"])
+    path, body = "/crm/associations/2026-09/orders/contacts/batch/read", {"inputs": [{"id": order}]}
+    assert hub.post(path, body)["results"][0]["to"][0]["toObjectId"] == who["id"]
+    hub.act("switch", name="archived_unlinked", value=True)
+    assert hub.post(path, body)["results"] == []
+    assert f"order:{order}" not in [one["id"] for one in hub.rows("events")]
+
+
 def test_hands_and_switches(hub: Place) -> None:
     hub.act("create_target", name="By hand")
     who = hub.some("SUBSCRIBED")[0]

@@ -34,6 +34,7 @@ SWITCHES: dict[str, Any] = {
     "malformed_key_530": False,     # a key that has not even the form of one is answered by the edge
     "retry_after": False,           # on 429
     "required_property": "",        # a rule of the account: this property must be set; dated 2026-09 writes only
+    "archived_unlinked": False,     # whether a link with an archived record is shown
     "no_batch_statuses": False,     # the plan lacks reading many statuses at once: 403
 }
 # paths of calls that strangers make and that have nothing to read here: 403, since some take a 404 for a reason to stop.

@@ -15,7 +15,7 @@ from connectors.hubspot.sandbox.errors import invalid
 from connectors.hubspot.sandbox.ground import batch, twin
 from connectors.hubspot.sandbox.kinds import BY_NAME, LINKS
 from connectors.hubspot.sandbox.objects import READ, Objects, missing_error
-from connectors.hubspot.sandbox.records import LIVE, Records
+from connectors.hubspot.sandbox.records import ARCHIVED, LIVE, Records
 from connectors.hubspot.sandbox.shop import Lines, Sales
 from connectors.sandbox.server import Request, Response, json_response
 
@@ -73,10 +73,11 @@ class Links(Objects):
             return self._forwards(rows, np.where(mine & (store.rows["real"] > 0), store.rows["sale"], -1), other)
         return {}
 
-    @staticmethod
-    def _forwards(rows: Sequence[int], column: npt.NDArray[Any], other: Records) -> dict[int, list[int]]:
+    def _forwards(self, rows: Sequence[int], column: npt.NDArray[Any], other: Records) -> dict[int, list[int]]:
+        """Links survive in the archive, unless switched otherwise (not documented)."""
+        last = LIVE if self.switches["archived_unlinked"] else ARCHIVED
         to = ((row, int(column[row])) for row in rows)
-        return {row: [one] for row, one in to if one >= 0 and other.rows["state"][one] == LIVE}
+        return {row: [one] for row, one in to if one >= 0 and other.rows["state"][one] <= last}
 
     def link(self, store: Records, row: int, associations: object) -> None:
         """Associations given with a new record; only those with contacts are kept."""

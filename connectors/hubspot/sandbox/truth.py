@@ -118,7 +118,11 @@ class Truth(MailCalls):
 
     def _sale_rows(self, sales: Sales, kind: str) -> Iterator[list[list[Any]]]:
         """Living records that are somebody's and were not cancelled, as what they are now."""
-        living = np.flatnonzero((sales.rows["state"] == LIVE) & (sales.rows["contact"] != NOBODY))
+        contact = sales.rows["contact"]
+        somebody = (contact != NOBODY) & (sales.rows["state"] == LIVE)
+        if self.switches["archived_unlinked"]:
+            somebody &= self.people.rows["state"][contact] == LIVE
+        living = np.flatnonzero(somebody)
         for start in range(0, len(living), CHUNK):
             part = living[start : start + CHUNK]
             values = self._whole(sales, part)
