@@ -8,7 +8,7 @@ import signal
 import sys
 import threading
 from collections.abc import Callable, Iterable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from pathlib import Path
 from types import FrameType
 from typing import Any, TypeVar
@@ -21,7 +21,8 @@ from connectors.base import Clock, Millis, instant
 from sync.config.errors import ConfigError
 from sync.config.load import load
 from sync.config.model import Config
-from sync.model import StoreError
+from sync.halting import HaltingClock
+from sync.model import ExitCode, StoreError
 from sync.store.store import Store
 from sync.street import Street, Watch, open_street
 
@@ -56,15 +57,18 @@ def read_config(path: Path | None) -> Config:
 
 
 @contextmanager
-def opened(config: Config, clock: Clock, *, progress: bool) -> Iterator[Street]:
+def opened(config: Config, clock: Clock, *, progress: bool, stop: threading.Event | None = None) -> Iterator[Street]:
     """Store (for writing) and connections, closed in the end; progress bars when *progress* and on a terminal.
 
-    Ctrl-C ends a pull or a push between two pages or batches; a second one ends it where it is, which the store survives.
+    *stop* ends a pull or a push between two pages or batches; Ctrl-C sets it where none is given.
     """
+    asked = stop or threading.Event()
     with (
         _writer(Path(config.settings.store)) as store, watching(progress) as watch,
-        open_street(config, store, clock, watch) as street, interruptible(street),
+        open_street(config, store, HaltingClock(clock, asked), watch) as street,
+        nullcontext() if stop else interruptible(asked),
     ):
+        street.stopping = asked.is_set
         yield street
 
 
@@ -76,28 +80,25 @@ def _writer(path: Path) -> Store:
 
 
 @contextmanager
-def interruptible(street: Street) -> Iterator[None]:
-    """The first Ctrl-C lets the workers end soon, the second does not wait for them. Only where signals can be had."""
+def interruptible(asked: threading.Event) -> Iterator[None]:
+    """The first Ctrl-C sets *asked*, so that workers end soon; the second does not wait for them, which the store survives."""
     if threading.current_thread() is not threading.main_thread() or signal.getsignal(signal.SIGINT) is not signal.default_int_handler:
         yield
         return
-    asked = threading.Event()
 
     def ask(number: int, frame: FrameType | None) -> None:
         if asked.is_set():
             os.write(2, b"\x1b[?25h" if os.isatty(2) else b"")          # the bars had hidden the cursor
-            os._exit(130)
+            os._exit(ExitCode.STOPPED)
         asked.set()
-        note("stopping at the next page or batch; Ctrl-C again stops at once, and nothing that was confirmed is lost")
+        note("stopping at the next page or batch; Ctrl-C again stops at once. Nothing that was confirmed is lost")
         raise KeyboardInterrupt
 
-    before, street.stopping = street.stopping, asked.is_set
     signal.signal(signal.SIGINT, ask)
     try:
         yield
     finally:
         signal.signal(signal.SIGINT, signal.default_int_handler)
-        street.stopping = before
 
 
 @contextmanager

@@ -35,5 +35,5 @@ def run(clock: Clock, path: Path | None, as_json: bool) -> ExitCode:
         else:
             note(text)
 
-    with opened(read_config(path), clock, progress=False) as street:
+    with opened(read_config(path), clock, progress=False, stop=stop) as street:
         return serve(street, stop, say)

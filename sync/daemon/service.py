@@ -8,6 +8,7 @@ from typing import Any
 
 from connectors.base import Clock, Millis, PlatformError
 from sync.config.model import Apply, Daily
+from sync.halting import Halted
 from sync.model import ExitCode, StoreFull
 from sync.once import sync_once
 from sync.runs import recorded
@@ -61,6 +62,9 @@ def _one_run(street: Street, say: Say) -> None:
         except StoreFull as full:
             record.end(full.code, {"error": "disk full"})
             say(str(full))
+            return
+        except Halted:
+            record.end(ExitCode.OK, {"stopped": "on request"})
             return
         except PlatformError as error:
             record.end(ExitCode.FAILED, {"error": str(error)})
