@@ -24,6 +24,7 @@ from sync.store.facts import Naming, join_known_strays, join_strays, write_event
 from sync.store.store import Store
 
 ENOUGH = 1000                                       # rows of one transaction, at least
+MOST_PAGES = 25                                     # so many calls are repeated at most after a kill
 Progress = Callable[[str, str, int, int | None], None]          # connection, stream, rows so far, rows expected
 
 
@@ -118,7 +119,7 @@ def _pull_stream(
     with store.transaction() as db:
         cursor = streams.begin(db, source.number, stream, clock.now())
     rows = new = refused = 0
-    for page in gathered(_going_on(source, stream, cursor)):
+    for page in gathered(_going_on(source, stream, cursor), stopping):
         crash_point("pull.before_page")
         store.room()
         taken = _take(store, source, stream, page, namings, clock.now())
@@ -142,16 +143,17 @@ def _going_on(source: Source, stream: Stream, cursor: Cursor | None) -> Iterator
         yield page
 
 
-def gathered(pages: Iterable[Page]) -> Iterator[Page]:
+def gathered(pages: Iterable[Page], stopping: Callable[[], bool] = lambda: False) -> Iterator[Page]:
     """Pages joined to some ENOUGH rows: each is one transaction, and a transaction costs a trip to the disk, whatever it holds.
-    What came before a failure is given out before it is raised."""
+    What came before a failure, or before *stopping* (asked after each page), is given out first."""
     held: Page | None = None
+    count = 0
     try:
         for page in pages:
-            held = page if held is None else _joined(held, page)
-            if held.last or len(held.profiles) + len(held.events) >= ENOUGH:
+            held, count = page if held is None else _joined(held, page), count + 1
+            if held.last or len(held.profiles) + len(held.events) >= ENOUGH or count >= MOST_PAGES or stopping():
                 yield held
-                held = None
+                held, count = None, 0
     except PlatformError:
         if held is not None:
             yield held
@@ -161,9 +163,12 @@ def gathered(pages: Iterable[Page]) -> Iterator[Page]:
 
 
 def _joined(one: Page, other: Page) -> Page:
+    """Both as one; who was gone and is shown again afterwards is not gone, and a watermark never goes back."""
+    back = {profile.id for profile in other.profiles} if one.gone else set()
+    marks = [mark for mark in (one.watermark, other.watermark) if mark is not None]
     return replace(
-        other, profiles=[*one.profiles, *other.profiles], events=[*one.events, *other.events], gone=[*one.gone, *other.gone],
-        watermark=other.watermark if other.watermark is not None else one.watermark,
+        other, profiles=[*one.profiles, *other.profiles], events=[*one.events, *other.events],
+        gone=[*(who for who in one.gone if who not in back), *other.gone], watermark=max(marks, default=None),
     )
 
 
