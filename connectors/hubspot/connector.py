@@ -27,6 +27,7 @@ from connectors.base import (
     FaultKind,
     Limit,
     MemberPage,
+    Millis,
     Page,
     PlatformError,
     ProfileId,
@@ -79,6 +80,7 @@ CAPABILITIES = Capabilities(
     },
     batch=Batch(adds=10_000, removes=10_000, together=True),    # no maximum is documented; a refused batch goes in halves
     lookup=True,
+    joining_told=True,
     effect_told=True,
     member_lag=5 * MINUTE,                          # not documented; a size follows within 60 s, a search in seconds to minutes
     name_limit=200,                                 # not documented
@@ -178,6 +180,11 @@ class HubSpotConnector:
         from connectors.hubspot.push import look
 
         return look(self._api, target, profiles)
+
+    def joined(self, target: RemoteTarget, profiles: Sequence[ProfileId]) -> dict[ProfileId, Millis]:
+        from connectors.hubspot.push import joined
+
+        return joined(self._api, target, profiles)
 
     # --- targets
 

@@ -14,6 +14,7 @@ from connectors.base import (
     FaultKind,
     Json,
     MemberPage,
+    Millis,
     Op,
     PlatformError,
     ProfileId,
@@ -24,9 +25,11 @@ from connectors.base import (
     Transient,
     Verdict,
 )
+from connectors.hubspot import times
 from connectors.hubspot.api import CONTACTS, GENERAL, MEMBER_PAGE, READ_BATCH, VERSION, Api, Record, following, rows, whole_batch
 from connectors.hubspot.faults import PLATFORM, unexpected
 from connectors.hubspot.sdk import MANUAL, not_manual
+from connectors.hubspot.times import at
 
 LISTS = f"/crm/lists/{VERSION}"
 
@@ -78,26 +81,44 @@ def _record_id(row: Record, call: str) -> str:
 
 
 def look(api: Api, target: RemoteTarget, profiles: Sequence[ProfileId]) -> dict[ProfileId, bool]:
-    """Which *profiles* are members; those that no longer exist are left out. A call per 100, one more where some are in no
-    list, since being in none and not being there may look alike.
+    """Which *profiles* are members; those that no longer exist are left out. A call per 100, one more where some are not members,
+    since being in no list and not being there at all may look alike."""
+    told: dict[ProfileId, bool] = {}
+    for asked, found in _memberships(api, target, profiles):
+        unsure = [one for one in asked if one not in found]
+        alive = {str(row["id"]) for row in api.records("contacts", unsure, ["hs_object_id"])}
+        told |= {one: one in found for one in asked if one in found or one in alive}
+    return told
+
+
+def joined(api: Api, target: RemoteTarget, profiles: Sequence[ProfileId]) -> dict[ProfileId, Millis]:
+    """When each of *profiles* that are members was last added, by HubSpot's own clock. A call per 100."""
+    return {
+        one: when for _, found in _memberships(api, target, profiles) for one, row in found.items()
+        if (when := at(row.get("lastAddedTimestamp"))) is not None
+    }
+
+
+Memberships = dict[ProfileId, Record]               # profile → its membership, with `firstAddedTimestamp`, `lastAddedTimestamp`
+
+
+def _memberships(
+    api: Api, target: RemoteTarget, profiles: Sequence[ProfileId],
+) -> Iterator[tuple[Sequence[ProfileId], Memberships]]:
+    """Some of *profiles*, and the memberships in *target* of those that are members, until all were asked for.
 
     Source: HubSpot API reference 2026-09, Lists, memberships of many records.
     """
     path = f"{LISTS}/records/memberships/batch/read"
-    told: dict[ProfileId, bool] = {}
     for start in range(0, len(profiles), READ_BATCH):
         asked = profiles[start : start + READ_BATCH]
         inputs = [{"objectTypeId": CONTACTS, "recordId": one} for one in asked]
-        found = {str(row.get("recordId")): row for row in whole_batch(api.ask(path, {"inputs": inputs}), path)}
-        member = {one: _on(found[one], target, path) for one in asked if one in found}
-        unsure = [one for one in asked if not member.get(one)]
-        alive = {str(row["id"]) for row in api.records("contacts", unsure, ["hs_object_id"])}
-        told |= {one: member.get(one, False) for one in asked if member.get(one) or one in alive}
-    return told
-
-
-def _on(row: Record, target: RemoteTarget, call: str) -> bool:
-    return any(str(one.get("listId")) == target.id for one in rows(row, "recordListMemberships", call))
+        lists = {
+            str(row.get("recordId")): rows(row, "recordListMemberships", path)
+            for row in whole_batch(api.ask(path, {"inputs": inputs}), path)
+        }
+        here = ((one, row) for one in asked for row in lists.get(one, ()))
+        yield asked, {one: row for one, row in here if str(row.get("listId")) == target.id}
 
 
 # --- writing ------------------------------------------------------------------------------------------------------------------

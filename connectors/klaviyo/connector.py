@@ -19,6 +19,7 @@ from connectors.base import (
     FaultKind,
     Limit,
     MemberPage,
+    Millis,
     Page,
     PlatformError,
     ProfileId,
@@ -111,6 +112,7 @@ CAPABILITIES = Capabilities(
     fields=FIELDS,
     batch=Batch(adds=1000, removes=1000, together=False),
     lookup=True,
+    joining_told=True,
     effect_told=False,
     member_lag=15 * MINUTE,                         # 204 only acknowledges; when a read shows it is not documented
     name_limit=255,                                 # not documented; lists of more are refused by nobody we know of
@@ -160,6 +162,11 @@ class KlaviyoConnector:
         from connectors.klaviyo.members import look
 
         return look(self._calls, target, profiles)
+
+    def joined(self, target: RemoteTarget, profiles: Sequence[ProfileId]) -> dict[ProfileId, Millis]:
+        from connectors.klaviyo.members import joined
+
+        return joined(self._calls, target, profiles)
 
     def push(self, target: RemoteTarget, batch: Sequence[RemoteChange]) -> list[Verdict]:
         from connectors.klaviyo.push import push

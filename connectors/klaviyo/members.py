@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from urllib.parse import quote
 
-from connectors.base import FaultKind, Json, MemberPage, PlatformError, ProfileId, RemoteTarget
+from connectors.base import FaultKind, Json, MemberPage, Millis, PlatformError, ProfileId, RemoteTarget
+from connectors.klaviyo import times
 from connectors.klaviyo.calls import Calls, Read, text_filter
 
 LOOK = 100                                          # ids asked for at once: as many as fit on a page
@@ -49,6 +50,30 @@ def look(calls: Calls, target: RemoteTarget, profiles: Sequence[ProfileId]) -> d
         for profile, email in addresses.items():
             found[profile] = profile in there if _plain(email) else _lists_hold(calls, target, profile)
     return found
+
+
+def joined(calls: Calls, target: RemoteTarget, profiles: Sequence[ProfileId]) -> dict[ProfileId, Millis]:
+    """Since when *profiles* are on the list; those that are not, and those without an address that can be quoted, are left out.
+
+    Source: Klaviyo API reference, revision 2026-07-15, Get Profiles for List: `joined_group_at`, of the most recent joining.
+    """
+    wanted = set(profiles)
+    found: dict[ProfileId, Millis] = {}
+    for ids in _chunks(list(dict.fromkeys(profiles))):
+        plain = [spelled for email in _addresses(calls, ids).values() if _plain(email) for spelled in (email, email.lower())]
+        for some in _chunks(list(dict.fromkeys(plain))):
+            for record, at in _joinings(calls, target, some):
+                if record in wanted and at is not None:
+                    found[record] = at
+    return found
+
+
+def _joinings(calls: Calls, target: RemoteTarget, addresses: Sequence[str]) -> Iterator[tuple[ProfileId, Millis | None]]:
+    params = {"filter": str(text_filter("any", "email", addresses)), "fields[profile]": "email,joined_group_at", "page[size]": str(LOOK)}
+    read = Read(f"/api/lists/{quote(target.id, safe='')}/profiles", "list members", params, "/api/lists/{id}/profiles")
+    for page in calls.pages(read):
+        for record in page.records:
+            yield _id(record, read), times.read((record.get("attributes") or {}).get("joined_group_at"))
 
 
 def _addresses(calls: Calls, ids: Sequence[str]) -> dict[ProfileId, str]:

@@ -25,6 +25,7 @@ from connectors.base import (
     FaultKind,
     Limit,
     MemberPage,
+    Millis,
     Page,
     PlatformError,
     ProfileId,
@@ -83,6 +84,7 @@ CAPABILITIES = Capabilities(
         "created": "timestamp_opt",
     },
     batch=Batch(adds=500, removes=500, together=True),      # Marketing API reference, Batch add or remove members
+    joining_told=True,
     lookup=False,
     effect_told=False,
     member_lag=10 * MINUTE,                         # observed: github.com issue brandonseydel/MailChimp.Net#86
@@ -158,6 +160,11 @@ class MailchimpConnector:
         from connectors.mailchimp.push import look
 
         return look(self._listings, target, profiles)
+
+    def joined(self, target: RemoteTarget, profiles: Sequence[ProfileId]) -> dict[ProfileId, Millis]:
+        from connectors.mailchimp.push import joined
+
+        return joined(self._listings, target, profiles)
 
     def push(self, target: RemoteTarget, batch: Sequence[RemoteChange]) -> list[Verdict]:
         from connectors.mailchimp.push import push

@@ -15,6 +15,7 @@ from connectors.base import (
     FaultKind,
     Json,
     MemberPage,
+    Millis,
     Op,
     PlatformError,
     ProfileId,
@@ -28,6 +29,7 @@ from connectors.base import (
 from connectors.http import Http
 from connectors.mailchimp.api import Listings, read
 from connectors.mailchimp.profiles import contact_of, profile_id
+from connectors.mailchimp.times import moment
 
 MEMBERS = "/lists/{list_id}/segments/{segment_id}/members"
 TAGS = "/lists/{list_id}/members/{subscriber_hash}/tags"
@@ -76,7 +78,23 @@ def look(api: Listings, target: RemoteTarget, profiles: Sequence[ProfileId]) -> 
     A member can be named by its contact id, and tells at most 50 tags. Source: Mailchimp Marketing API reference, Get member info
     and List member tags.
     """
-    worn: dict[ProfileId, bool] = {}
+    return {profile: any(str(tag["id"]) == target.id for tag in tags) for profile, tags in _tags(api, profiles)}
+
+
+def joined(api: Listings, target: RemoteTarget, profiles: Sequence[ProfileId]) -> dict[ProfileId, Millis]:
+    """Since when *profiles* wear the tag, one call each; those who do not, or no longer exist, are left out.
+
+    Source: Mailchimp Marketing API reference, List member tags: `date_added`, when the tag was added to the member.
+    """
+    worn = {
+        profile: read(f"GET {TAGS}", lambda: moment(tag.get("date_added")))     # noqa: B023 - called at once
+        for profile, tags in _tags(api, profiles) for tag in tags if str(tag["id"]) == target.id
+    }
+    return {profile: at for profile, at in worn.items() if at is not None}
+
+
+def _tags(api: Listings, profiles: Sequence[ProfileId]) -> Iterator[tuple[ProfileId, Sequence[Json]]]:
+    """The tags of each of *profiles* that exists."""
     for profile in profiles:
         list_id, contact = contact_of(profile)
         try:
@@ -85,8 +103,7 @@ def look(api: Listings, target: RemoteTarget, profiles: Sequence[ProfileId]) -> 
             if error.kind is not FaultKind.GONE:
                 raise
             continue
-        worn[profile] = any(str(tag["id"]) == target.id for tag in page.rows)
-    return worn
+        yield profile, page.rows
 
 
 def push(http: Http, target: RemoteTarget, batch: Sequence[RemoteChange]) -> list[Verdict]:

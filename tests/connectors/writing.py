@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 
 from connectors.base import (
+    SECOND,
     Accepted,
     Connector,
     Effect,
@@ -14,6 +15,7 @@ from connectors.base import (
     ProfileId,
     Rejected,
     RemoteChange,
+    TellsJoining,
     Transient,
 )
 from connectors.sandbox.control import Controls
@@ -79,6 +81,27 @@ class WritingContract(Ground):
         assert caught.value.kind is FaultKind.GONE
         (verdict,) = connector.push(target, [RemoteChange(Op.ADD, ProfileId(row["id"]), row["email"])])
         assert getattr(verdict, "scope", None) == "target", verdict
+
+    def test_it_tells_since_when_somebody_is_a_member(
+        self, connector: Connector, controls: Controls, sandbox: Sandbox,
+    ) -> None:
+        if not connector.capabilities.joining_told:
+            return
+        assert isinstance(connector, TellsJoining)
+        target = self.target(connector, controls)
+        ours, theirs, nobody = self.living(controls, target.audience)[:3]
+        before = sandbox.virtual().now()
+        connector.push(target, self.changes([ours, theirs], Op.ADD))
+        sandbox.virtual().advance(3600)
+        connector.push(target, self.changes([theirs], Op.REMOVE))
+        sandbox.virtual().advance(3600)
+        later = sandbox.virtual().now()
+        self.by_hand(controls, target, theirs["email"])
+        sandbox.virtual().advance(3600)
+        joined = connector.joined(target, [ProfileId(row["id"]) for row in (ours, theirs, nobody)])
+        assert joined.keys() == {ours["id"], theirs["id"]}
+        assert before - SECOND < joined[ours["id"]] <= before + 60 * SECOND
+        assert later - SECOND < joined[theirs["id"]] <= later + 60 * SECOND
 
     # --- writing
 
