@@ -182,6 +182,7 @@ class HubSpotConnector:
         return look(self._api, target, profiles)
 
     def joined(self, target: RemoteTarget, profiles: Sequence[ProfileId]) -> dict[ProfileId, Millis]:
+        """When each of *profiles* that are members was last added."""
         from connectors.hubspot.push import joined
 
         return joined(self._api, target, profiles)

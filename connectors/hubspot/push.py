@@ -25,7 +25,6 @@ from connectors.base import (
     Transient,
     Verdict,
 )
-from connectors.hubspot import times
 from connectors.hubspot.api import CONTACTS, GENERAL, MEMBER_PAGE, READ_BATCH, VERSION, Api, Record, following, rows, whole_batch
 from connectors.hubspot.faults import PLATFORM, unexpected
 from connectors.hubspot.sdk import MANUAL, not_manual

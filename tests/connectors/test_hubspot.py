@@ -32,6 +32,7 @@ from connectors.base import (
     Secret,
     Stopped,
     Stream,
+    TellsJoining,
     Transient,
     instant,
 )
@@ -62,16 +63,8 @@ class TestHubSpot(ConnectorContract):
     unknown: ClassVar[str] = "999999999999"
 
     def rows(self, controls: Controls, table: str = "profiles") -> list[Row]:
-        """Of the events those that can be pulled: reports of delivery are no fact about a person, and an order names its contact
-        by an association, which is gone while the contact is archived."""
-        rows = super().rows(controls, table)
-        if table != "events":
-            return rows
-        living = {row["person"] for row in super().rows(controls) if row["live"]}
-        return [
-            row for row in rows
-            if row["native"] in CAPABILITIES.events and (row["person"] in living or row["native"] not in ("order", "cart"))
-        ]
+        """Of the events those that have a name here: reports of delivery are no fact about a person."""
+        return [row for row in super().rows(controls, table) if table != "events" or row["native"] in CAPABILITIES.events]
 
 
 # --- records ------------------------------------------------------------------------------------------------------------------
@@ -626,6 +619,19 @@ def test_looking_tells_members_from_others_and_leaves_out_who_is_gone() -> None:
     with open_against(answers(told)) as (connector, _):
         found = connector.look(LIST, [ProfileId(str(n)) for n in range(1, 5)])
     assert found == {"1": True, "2": False, "3": False}
+
+
+def test_a_membership_tells_when_it_began() -> None:
+    told = {"/records/memberships/batch/read": {"results": [
+        {"recordId": "1", "recordListMemberships": [
+            {"listId": "9", "lastAddedTimestamp": "2026-01-01T00:00:00Z"},
+            {"listId": "412", "firstAddedTimestamp": "2026-11-20T10:00:00Z", "lastAddedTimestamp": "2026-11-23T10:01:00Z"},
+        ]},
+        {"recordId": "2", "recordListMemberships": []},
+    ]}}
+    with open_against(answers(told)) as (connector, _):
+        assert isinstance(connector, TellsJoining)
+        assert connector.joined(LIST, [ProfileId("1"), ProfileId("2"), ProfileId("3")]) == {"1": at("2026-11-23T10:01:00Z")}
 
 
 def test_looking_does_not_take_an_unanswered_contact_for_one_off_the_list() -> None:
