@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -154,3 +155,9 @@ def test_types_and_forms_are_told(hub: Place) -> None:
         page = hub.get(path, limit=5, after=page["paging"]["next"]["after"])
     assert times == sorted(times, reverse=True)
     assert hub.refused(400, "GET", f"/form-integrations/v1/submissions/forms/{forms[1]['id']}")["category"] == "VALIDATION_ERROR"
+
+
+def test_every_deed_and_switch_is_written_down(hub: Place) -> None:
+    text = (Path(__file__).parents[2] / "docs" / "sandbox-hubspot.md").read_text()
+    deeds = [name.removeprefix("deed_") for name in dir(hub.application) if name.startswith("deed_")]
+    assert [name for name in [*deeds, *hub.application.switches] if name not in text] == []

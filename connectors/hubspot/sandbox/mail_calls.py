@@ -119,11 +119,10 @@ class MailCalls(Ground):
         """One event: what all have in common, then what its type adds. UNBOUNCE lacks the common part."""
         events, mail = self.mail.events.rows, self.mail
         kind, campaign = int(events["kind"][row]), int(events["campaign"][row])
-        found: dict[str, Any] = {"portalId": self.account["id"], **mail.identity(row), "type": TYPES[kind]}
-        found["recipient"] = mail.addresses[int(events["address"][row])]
+        found: dict[str, Any] = {**mail.identity(row), "type": TYPES[kind]}
         if kind == UNBOUNCE:
             return found
-        found |= APP
+        found |= {"portalId": self.account["id"], "recipient": mail.addresses[int(events["address"][row])], **APP}
         if campaign >= 0:
             found |= {"emailCampaignId": FIRST_CAMPAIGN + campaign, "emailCampaignGroupId": FIRST_CAMPAIGN + campaign}
         sent, successor = int(events["sent"][row]), int(events["successor"][row])
