@@ -1,12 +1,13 @@
-"""When something was last due, from the config's words; APScheduler's triggers do the arithmetic of zones and DST."""
+"""When something was last due, from the config's words; APScheduler's triggers know the calendar, we the turning of clocks."""
 
 from __future__ import annotations
 
-from datetime import timedelta
+from datetime import UTC, timedelta
 from zoneinfo import ZoneInfo
 
-from connectors.base import Millis, instant, millis
+from connectors.base import Millis, instant
 from sync.config.model import Daily
+from sync.language.values import local_millis
 
 
 def last_due(when: Daily | Millis, now: Millis, zone: str) -> Millis:
@@ -20,12 +21,22 @@ def last_due(when: Daily | Millis, now: Millis, zone: str) -> Millis:
 
 
 def next_due(when: Daily | Millis, after: Millis, zone: str) -> Millis:
-    """The first moment after *after* at which *when* falls due; *after* is when an interval was last served."""
+    """The first moment after *after* at which *when* falls due; *after* is when an interval was last served.
+
+    Once on every local day: where clocks are put back at the first of the two moments, where forward at the end of the gap.
+    The trigger is asked on a calendar without turns: CronTrigger with a zone that has them skips midnight after clocks went
+    forward, and fires twice when they go back (observed with APScheduler 3.11.3).
+    """
     if not isinstance(when, Daily):
         return after + when
     from apscheduler.triggers.cron import CronTrigger
 
-    trigger = CronTrigger(hour=when.hour, minute=when.minute, timezone=ZoneInfo(zone))
-    previous = instant(after)
-    fire = trigger.get_next_fire_time(previous, previous + timedelta(milliseconds=1))
-    return millis(fire) if fire else after + 86_400_000
+    local = ZoneInfo(zone)
+    trigger = CronTrigger(hour=when.hour, minute=when.minute, timezone=UTC)
+    fire = instant(after).astimezone(local).replace(tzinfo=UTC) - timedelta(days=1)
+    while True:
+        fire = trigger.get_next_fire_time(None, fire)
+        due = local_millis(fire.replace(tzinfo=None), local)
+        if due > after:
+            return due
+        fire += timedelta(seconds=1)

@@ -47,7 +47,7 @@ def test_the_platform_of_these_tests_is_a_connector() -> None:
     assert isinstance(Platform(), Connector)
 
 
-# --- pages, cursors, ends ---------------------------------------------------------------------------------------------------------
+# --- pages, cursors, ends ---------------------------------------------------------------------------------------------
 
 
 def test_events_find_people_who_came_in_the_same_pull(store: Store) -> None:
@@ -69,7 +69,9 @@ def test_the_next_pull_goes_on_after_the_last_cursor(store: Store) -> None:
     assert platform.asked == [("profiles", None), ("profiles", "2")]
     state = stream_of(store, PEOPLE)
     assert (state.rows, state.error) == (1, None)
-    assert state.first is not None and state.finished is not None and state.finished > state.first
+    assert state.first is not None
+    assert state.finished is not None
+    assert state.finished > state.first
 
 
 @pytest.mark.parametrize("broken", [1, 2, 3, 4])
@@ -146,7 +148,8 @@ def test_stopping_ends_after_the_page_at_hand_and_asks_for_nothing_more(store: S
     platform.show(PEOPLE, *([person(number)] for number in range(4)))
     platform.show(EVENTS, [event("e1")])
     outcome = pulled(store, platform, PEOPLE, EVENTS, stop_after=2)
-    assert len(outcome) == 1 and "goes on from here" in outcome[0].error
+    assert len(outcome) == 1
+    assert "goes on from here" in outcome[0].error
     assert (len(partition(store)), [stream for stream, _ in platform.asked]) == (2, ["profiles"])
     assert stream_of(store, PEOPLE).error is None, "stopped is not failed"
     pulled(store, platform, PEOPLE, EVENTS)
@@ -161,7 +164,7 @@ def test_the_watermark_never_goes_back_and_rows_are_counted(store: Store) -> Non
     assert stream_of(store, PEOPLE).watermark == 50
 
 
-# --- complete looks ---------------------------------------------------------------------------------------------------------------------
+# --- complete looks ---------------------------------------------------------------------------------------------------
 
 
 def swept_once(store: Store, people: Sequence[Profile]) -> Platform:
@@ -250,7 +253,7 @@ def test_profiles_that_the_platform_calls_gone_are(store: Store) -> None:
     assert states(store) == {"p1": "gone", "p2": "live"}
 
 
-# --- merges wait for the end ----------------------------------------------------------------------------------------------------------------
+# --- merges wait for the end ------------------------------------------------------------------------------------------
 
 
 def test_people_are_merged_when_the_pull_of_profiles_has_ended(store: Store) -> None:
@@ -284,7 +287,7 @@ def test_one_connections_pull_does_not_settle_what_another_is_in_the_middle_of(s
     assert frozenset({(1, "p1"), (2, "h1")}) in partition(store)
 
 
-# --- accounts ---------------------------------------------------------------------------------------------------------------------------------
+# --- accounts ---------------------------------------------------------------------------------------------------------
 
 
 def test_the_account_first_met_is_remembered_for_ever(store: Store) -> None:
@@ -311,7 +314,7 @@ def replace_owner(platform: Platform, account: str) -> Platform:
     return replace(platform, owner=Account(account, "Other"))
 
 
-# --- death -------------------------------------------------------------------------------------------------------------------------------------
+# --- death ------------------------------------------------------------------------------------------------------------
 
 
 def told() -> Platform:

@@ -34,7 +34,7 @@ def three_profiles_of_one(store: Store) -> None:
         write(store, connection, profile("p1", "one@example.com"))
 
 
-# --- once -----------------------------------------------------------------------------------------------------------------------
+# --- once -------------------------------------------------------------------------------------------------------------
 
 
 def test_an_event_told_twice_is_counted_once(store: Store) -> None:
@@ -88,7 +88,7 @@ def random_events(rng: Random, connection: int) -> list[Event]:
     return found
 
 
-# --- records that change ----------------------------------------------------------------------------------------------------------
+# --- records that change ----------------------------------------------------------------------------------------------
 
 
 def test_a_changed_record_replaces_its_event(store: Store) -> None:
@@ -140,7 +140,7 @@ def test_an_old_stray_never_overwrites_a_newer_record(store: Store) -> None:
     assert times(store) == [NOW + 9]
 
 
-# --- same: order_id -----------------------------------------------------------------------------------------------------------------
+# --- same: order_id ---------------------------------------------------------------------------------------------------
 
 
 def test_the_earliest_report_of_one_order_is_the_event_and_all_are_kept(store: Store) -> None:
@@ -196,7 +196,7 @@ def test_orders_told_before_the_config_said_same_are_not_counted_twice_when_told
     assert times(store) == [NOW, NOW + 1], "without `same:` each is its own again, and still counted once"
 
 
-# --- strays ---------------------------------------------------------------------------------------------------------------------------
+# --- strays -----------------------------------------------------------------------------------------------------------
 
 
 def test_events_wait_for_their_profile(store: Store) -> None:
@@ -240,7 +240,7 @@ def test_strays_of_a_connection_that_was_away_join_when_it_is_back(store: Store)
     assert len(facts_of(store)) == 1
 
 
-# --- names ------------------------------------------------------------------------------------------------------------------------------
+# --- names ------------------------------------------------------------------------------------------------------------
 
 
 def test_names_the_config_does_not_know_keep_their_connection_before_them(store: Store) -> None:

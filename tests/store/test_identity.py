@@ -27,7 +27,7 @@ from tests.store.ground import (
     write,
 )
 
-# --- any order gives the same people ------------------------------------------------------------------------------------------
+# --- any order gives the same people ----------------------------------------------------------------------------------
 
 
 def random_profiles(rng: Random) -> list[tuple[int, Profile]]:
@@ -78,7 +78,7 @@ def test_the_same_profiles_give_the_same_people_whatever_the_order_and_the_pages
                 range(len(store.rows("select 1 from contacts"))))
 
 
-# --- platform id and address --------------------------------------------------------------------------------------------------
+# --- platform id and address ------------------------------------------------------------------------------------------
 
 
 def test_a_changed_address_keeps_the_contact(store: Store) -> None:
@@ -128,7 +128,7 @@ def test_a_profile_without_a_usable_address_is_a_contact_of_its_own(store: Store
     assert store.rows("select sample_key from contacts order by id") == [("mailchimp:p1",), ("mailchimp:p2",)]
 
 
-# --- aliases ------------------------------------------------------------------------------------------------------------------
+# --- aliases ----------------------------------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize("alias_first", [True, False])
@@ -154,7 +154,7 @@ def test_an_alias_takes_an_address_that_nobody_has_any_more(store: Store) -> Non
     assert owner_of(store, "old@example.com") == (1, "alias")
 
 
-# --- merges -------------------------------------------------------------------------------------------------------------------
+# --- merges -----------------------------------------------------------------------------------------------------------
 
 
 def two_people(store: Store) -> None:
@@ -275,7 +275,7 @@ def test_a_merge_moves_everything_and_derives_shared_facts_again(store: Store) -
     assert [(at, who) for _, at, who, _ in facts_of(store)] == [(NOW + 5, "1:p1")]
 
 
-# --- what stays -----------------------------------------------------------------------------------------------------------------
+# --- what stays -------------------------------------------------------------------------------------------------------
 
 
 def test_the_sample_key_is_the_first_address_and_never_changes(store: Store) -> None:
