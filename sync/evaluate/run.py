@@ -7,8 +7,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from connectors.base import Millis
-from sync.config.model import Config
+from connectors.base import Millis, Stream, StreamKind
+from sync.config.model import Config, Withdrawn
 from sync.crash import crash_point
 from sync.evaluate.from_store import FieldSource, StoreSnapshot
 from sync.evaluate.full_pass import Result, full_pass
@@ -134,26 +134,37 @@ def _watched(store: Store) -> dict[int, Watched]:
 def ground_of(
     store: Store, config: Config, sources: Mapping[str, Origin], name: str, rules: Mapping[str, Node], now: Millis,
 ) -> Ground:
-    """Whether the data under segment *name* (and those it asks) is all there, and fresh."""
-    rests_on = sorted({c for each in asked(name, rules) for c in connections_of(config, sources, needs(rules[each]))})
+    """Whether the data under segment *name* (and those it asks) is all there, and fresh.
+
+    A connection that tells the rule's events answers for its event streams, one that holds its fields or consent for its
+    profiles. Where consent withdrawn anywhere bars, nothing moves before everybody's profiles were read once.
+    """
+    wanted = [needs(rules[each]) for each in asked(name, rules)]
+    telling = {c for what in wanted for need in what.events for c, source in sources.items() if _tells(source, need.names)}
+    rests_on = {c for what in wanted for c in connections_of(config, sources, what)}
     states = {(s.connection, s.stream): s for s in streams.states(store)}
-    waiting, shaky = "", ""
-    for connection in rests_on:
-        if connection not in sources:
-            waiting = waiting or f"{connection} cannot be opened"
-            continue
-        for stream in sources[connection].capabilities.streams:
-            state = states.get((connection, stream.name))
-            if stream.sweep:
+    waiting, shaky = [f"{c} cannot be opened" for c in sorted(rests_on - set(sources))], []
+    for connection, source in sources.items():
+        consulted = connection in rests_on or config.consent.withdrawn is Withdrawn.ANYWHERE
+        for stream in source.capabilities.streams:
+            if stream.sweep or not (connection in telling if stream.kind is StreamKind.EVENTS else consulted):
                 continue
+            state = states.get((connection, stream.name))
             if state is None or state.first is None:
                 why = f": {state.error}" if state and state.error else ""
-                waiting = waiting or f"{stream.name} of {connection} has not been pulled to its end yet{why}"
-            elif state.error:
-                shaky = shaky or f"the last pull of {stream.name} of {connection} failed"
-            elif stream.incremental and state.finished is not None and now - state.finished > config.guards.stale:
-                shaky = shaky or f"{stream.name} of {connection} is stale: last pulled {_ago(now - state.finished)} ago"
-    return Ground(waiting, shaky, tuple(rests_on))
+                waiting.append(f"{stream.name} of {connection} has not been pulled to its end yet{why}")
+            elif connection in rests_on:
+                shaky += _shaken(state, stream, config.guards.stale, now)
+    return Ground(next(iter(waiting), ""), next(iter(shaky), ""), tuple(sorted(rests_on)))
+
+
+def _shaken(state: streams.StreamState, stream: Stream, stale: Millis, now: Millis) -> list[str]:
+    """Why a stream that was read before is not to be leaned on now."""
+    if state.error:
+        return [f"the last pull of {state.stream} of {state.connection} failed"]
+    if stream.incremental and state.finished is not None and now - state.finished > stale:
+        return [f"{state.stream} of {state.connection} is stale: last pulled {_ago(now - state.finished)} ago"]
+    return []
 
 
 def _ago(age: Millis) -> str:
