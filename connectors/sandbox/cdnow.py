@@ -38,15 +38,11 @@ def purchases() -> dict[str, npt.NDArray[np.int64]]:
     }
 
 
-def cdnow_world(
-    last_day: Millis = LAST_DAY, *, people: int | None = None, mail: int = 200_000, seed: int = 1997,
-    standing: tuple[float, ...] = STANDING,
-) -> World:
+def cdnow_world(last_day: Millis = LAST_DAY, *, people: int | None = None, mail: int = 200_000, seed: int = 1997) -> World:
     """The history moved so that its last day is *last_day* (midnight UTC), with about *mail* generated opens and clicks.
 
     Each purchase is held by one platform that knows the person, one in five by a second one too. *people* takes that many
-    from the start of the file instead of all (with their share of the mail). *standing*: the chances of STANDINGS from the
-    second on, for whoever has a profile.
+    from the start of the file instead of all (with their share of the mail).
     """
     rows = purchases()
     total = int(rows["person"].max()) + 1
@@ -57,7 +53,7 @@ def cdnow_world(
     at = rows["at"] + (last_day - LAST_DAY)
     rng = np.random.default_rng(seed)
     known = _known(rng, count)
-    standings = {platform: _standing(rng, known[n], standing) for n, platform in enumerate(PLATFORMS)}
+    standings = {platform: _standing(rng, known[n]) for n, platform in enumerate(PLATFORMS)}
     shop = _orders(rng, rows, at, number, known)
     letters, sent = _letters(rng, standings, at, rows["person"], mail * count // total, last_day)
     both = {name: np.concatenate([shop[name], letters[name]]) for name in shop}
@@ -72,8 +68,8 @@ def _known(rng: np.random.Generator, count: int) -> npt.NDArray[np.bool_]:
     return np.stack([np.array([n in holders for holders in HOLDERS])[group] for n in range(len(PLATFORMS))])
 
 
-def _standing(rng: np.random.Generator, known: npt.NDArray[np.bool_], chances: tuple[float, ...]) -> npt.NDArray[Any]:
-    return np.where(known, rng.choice(5, len(known), p=chances) + 1, 0)
+def _standing(rng: np.random.Generator, known: npt.NDArray[np.bool_]) -> npt.NDArray[Any]:
+    return np.where(known, rng.choice(5, len(known), p=STANDING) + 1, 0)
 
 
 def _orders(

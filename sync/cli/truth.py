@@ -27,7 +27,6 @@ ORDERS = {                                          # where each platform's own 
 }
 GRANTED = {"mailchimp": ("subscribed",), "hubspot": (), "klaviyo": ("SUBSCRIBED",)}     # HubSpot grants one subscription type, never all
 
-LIVING = ("hubspot",)                               # names the buyer of an order only while that contact is not archived
 
 
 @dataclass
@@ -101,13 +100,9 @@ def gather(controls: Controls, config: Config) -> dict[int, Someone]:
     for spec in config.connections.values():
         rows = _rows(controls, spec.kind, "events", ("person", "id", "kind", "at", "properties"))
         for person, source, kind, at, properties in rows:
-            if kind in asked and not (kind == "order_placed" and spec.kind in LIVING and not _lives(people[person], spec.kind)):
+            if kind in asked:
                 _tell(people[person], spec.kind, source, kind, at, orjson.loads(properties))
     return people
-
-
-def _lives(who: Someone, platform: str) -> bool:
-    return any(live for _, live in who.profiles[platform])
 
 
 def _tell(who: Someone, platform: str, source: str, kind: str, at: Millis, native: Mapping[str, Any]) -> None:

@@ -24,7 +24,7 @@ SEGMENTS = """
 def test_the_cdnow_history_has_its_true_figures(tmp_path: Path) -> None:
     clock = VirtualClock(JULY_1998)
     with Sandbox(clock) as sandbox:
-        world = cdnow_world(mail=0, standing=(1, 0, 0, 0, 0))     # HubSpot tells no orders of archived contacts
+        world = cdnow_world(mail=0)
         for application in sandbox.applications.values():
             application.load(world)
         config, problems = load(write_config(tmp_path, sandbox.urls, SEGMENTS))
