@@ -1,4 +1,4 @@
-"""A `segmentd` in a process of its own on the emulated platforms' clock: `python child.py CONTROL_URL COMMAND …`."""
+"""A `segmentd` in a process of its own on the emulated platforms' clock: `python -m tests.crash.child CONTROL_URL COMMAND …`."""
 
 from __future__ import annotations
 

@@ -13,8 +13,8 @@ from tests.crash.town import Life, place
 KILLS = 15                                          # of one life: every point once, and one at any passing of any
 FIRST = ("pull.before_commit", "pull.after_page", "view.before_commit", "plan.before_commit")       # likely in a first plan
 MANY = {"pull.before_page": 12, "pull.before_commit": 12, "pull.after_page": 12, "pull.before_settle": 3,
-        "view.before_commit": 4, "enqueue.before_commit": 8, "send.before_claim": 8, "send.after_claim": 4,
-        "send.after_call": 4, "send.before_commit": 4, "send.after_commit": 4, "*": 60}
+        "view.before_commit": 4, "enqueue.before_commit": 8, "send.before_claim": 6, "send.after_claim": 3,
+        "send.after_call": 3, "send.before_commit": 3, "send.after_commit": 3, "*": 60}
 
 
 def order_of(seed: int) -> list[tuple[str, int]]:
@@ -56,6 +56,7 @@ def walk(life: Life) -> None:
             order.insert(0, (point, count))
             continue
         life.people_go_on()
+        life.finish(*argv)
         life.end()
 
 
