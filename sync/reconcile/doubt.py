@@ -26,20 +26,20 @@ SKEW: Millis = 10 * MINUTE                          # how far a platform's clock
 
 @dataclass(frozen=True, slots=True)
 class Doubt:
-    """A call that may have taken effect. *sent*: when it was made, by our clock; None: not known."""
+    """Calls that may have taken effect. *sent*: when they were made, by our clock; empty: not known."""
 
     profile: ProfileId
     op: Op
-    sent: Millis | None
+    sent: tuple[Millis, ...]
 
 
 def is_ours(doubt: Doubt, joined: Millis | None) -> bool:
     """Whether a membership that began at *joined* (None: not told) is ours although the answer to our call was lost. Pure."""
-    if joined is None or doubt.sent is None:
+    if joined is None or not doubt.sent:
         return False
     if doubt.op is Op.ADD:
-        return doubt.sent - GRAIN <= joined <= doubt.sent + CALL
-    return joined + SKEW <= doubt.sent
+        return any(sent - GRAIN <= joined <= sent + CALL for sent in doubt.sent)
+    return joined + SKEW <= min(doubt.sent)
 
 
 def told_ours(source: Source, remote: RemoteTarget, doubts: Sequence[Doubt]) -> dict[ProfileId, bool]:

@@ -229,22 +229,22 @@ def disown(db: sqlite3.Connection, number: int, profile: ProfileId) -> None:
 # --- what calls without an answer left in doubt -------------------------------------------------------------------------------
 
 
-def doubt(db: sqlite3.Connection, number: int, calls: Sequence[tuple[ProfileId, str, Millis]]) -> None:
-    """Calls (profile, op, when sent) that may have taken effect and are not sent again: the view counts no more until a
+def doubt(db: sqlite3.Connection, number: int, calls: Sequence[tuple[ProfileId, str, str]]) -> None:
+    """Calls (profile, op, when sent as JSON) that may have taken effect and are not sent again: the view counts no more until a
     listing has settled them."""
     db.executemany("insert or replace into doubts values (?, ?, ?, ?)", [(number, *call) for call in calls])
     if calls:
         doubt_view(db, number)
 
 
-def doubts(store: Store, number: int) -> list[tuple[ProfileId, Op, Millis | None]]:
-    """Profile, op and time of every call of which we do not know whether it took effect, also of those that wait to be sent
+def doubts(store: Store, number: int) -> list[tuple[ProfileId, Op, tuple[Millis, ...]]]:
+    """Profile, op and times of all calls of which we do not know whether it took effect, also of those that wait to be sent
     again."""
     rows = store.rows(
         "select profile, op, sent from doubts where target = ?1 "
         "union all select profile, op, sent from outbox where target = ?1 and state = 'waiting' and maybe", number,
     )
-    return [(row[0], Op(row[1]), row[2]) for row in rows]
+    return [(row[0], Op(row[1]), tuple(orjson.loads(row[2] or "[]"))) for row in rows]
 
 
 def settle(
@@ -260,7 +260,7 @@ def settle(
         "when 'add' then profile in (select profile from members where target = ?1) "
         "else profile not in (select profile from owned where target = ?1) end", (number,),
     )
-    db.execute("delete from doubts where target = ? and sent < ?", (number, began - lag))
+    db.execute("delete from doubts where target = ? and coalesce(sent ->> '$[#-1]', 0) < ?", (number, began - lag))
 
 
 # --- who can be reached, who must not be -------------------------------------------------------------------------------------

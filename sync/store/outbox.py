@@ -6,6 +6,8 @@ import sqlite3
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
+import orjson
+
 from connectors.base import Batch, Millis, Op, ProfileId
 from sync.model import ContactId
 from sync.store.memberships import doubt
@@ -14,7 +16,7 @@ from sync.store.store import Store
 
 @dataclass(frozen=True, slots=True)
 class Letter:
-    """One change on its way. *attempts* made so far; *maybe*: an earlier call, made at *sent*, may have taken effect."""
+    """One change on its way. *attempts* made so far; *maybe*: earlier calls, made at *sent*, may have taken effect."""
 
     id: int
     target: int
@@ -24,7 +26,7 @@ class Letter:
     email: str | None
     attempts: int
     maybe: bool
-    sent: Millis | None
+    sent: tuple[Millis, ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,10 +63,10 @@ def enqueue(
     return len(wanted) - len(same)
 
 
-def _withdraw(db: sqlite3.Connection, target: int, rows: Sequence[tuple[ProfileId, str, int, Millis | None]]) -> None:
+def _withdraw(db: sqlite3.Connection, target: int, rows: Sequence[tuple[ProfileId, str, int, str | None]]) -> None:
     """Take letters back. Where one may have left, its effect stays in doubt until the target has been listed again."""
     db.executemany("delete from outbox where target = ? and profile = ?", [(target, profile) for profile, *_ in rows])
-    doubt(db, target, [(profile, op, sent or 0) for profile, op, maybe, sent in rows if maybe])
+    doubt(db, target, [(profile, op, sent or "[]") for profile, op, maybe, sent in rows if maybe])
 
 
 def recover(db: sqlite3.Connection) -> int:
@@ -103,9 +105,10 @@ def claim(
         removes = removes[: max(0, limits.adds - len(adds))]
     batch = adds + removes if limits.together else adds or removes
     batch = batch[:piece] if piece else batch
-    db.executemany(                                 # a remove in doubt: whatever happened since its first call is not ours
+    db.executemany(
         "update outbox set state = 'sending', attempts = attempts + 1, "
-        "sent = case when maybe and op = 'remove' then sent else ? end where id = ?", [(now, each.id) for each in batch],
+        "sent = json_insert(case when maybe then coalesce(sent, '[]') else '[]' end, '$[#]', ?) where id = ?",
+        [(now, each.id) for each in batch],
     )
     return batch
 
@@ -117,7 +120,7 @@ def _due(db: sqlite3.Connection, target: int, op: Op, now: Millis, limit: int, p
         "and target = ? and op = ? and due <= ? and piece = ? order by id limit ?",
         (target, op.value, now, piece, min(limit, piece) if piece else limit),
     )
-    return [Letter(r[0], r[1], Op(r[2]), r[3], r[4], r[5], r[6], bool(r[7]), r[8]) for r in rows]
+    return [Letter(r[0], r[1], Op(r[2]), r[3], r[4], r[5], r[6], bool(r[7]), tuple(orjson.loads(r[8] or "[]"))) for r in rows]
 
 
 # --- what came of it --------------------------------------------------------------------------------------------------------
@@ -138,12 +141,12 @@ def again(db: sqlite3.Connection, letter: Letter, due: Millis, reason: str, *, m
 def unsent(db: sqlite3.Connection, letter: Letter, due: Millis, reason: str, *, counted: bool = True) -> None:
     """Claimed, but no call was made for it: what was in doubt before is in doubt as before."""
     again(db, letter, due, reason, maybe=False, counted=counted)
-    db.execute("update outbox set sent = ? where id = ?", (letter.sent, letter.id))
+    db.execute("update outbox set sent = ? where id = ?", (orjson.dumps(letter.sent).decode(), letter.id))
 
 
 def split(db: sqlite3.Connection, letters: Sequence[Letter], due: Millis, *, maybe: bool = False) -> None:
     """The batch does not go through and nobody is named: send it in halves, to find who it is."""
-    half = max(1, len(letters) // 2)
+    half = (len(letters) + 1) // 2
     db.executemany(
         "update outbox set state = 'waiting', due = ?, piece = ?, attempts = attempts - 1, maybe = maybe or ? where id = ?",
         [(due, half, maybe, letter.id) for letter in letters],
@@ -163,7 +166,7 @@ def dead(db: sqlite3.Connection, letter: Letter, reason: str) -> None:
     maybe, sent = db.execute("select maybe, sent from outbox where id = ?", (letter.id,)).fetchone()
     db.execute("update outbox set state = 'dead', reason = ? where id = ?", (reason, letter.id))
     if maybe:
-        doubt(db, letter.target, [(letter.profile, letter.op.value, sent or 0)])
+        doubt(db, letter.target, [(letter.profile, letter.op.value, sent or "[]")])
 
 
 def counts(store: Store) -> dict[str, dict[str, int]]:

@@ -171,7 +171,6 @@ class Toy:
         if any(change.profile in self.poison for change in batch):
             return [Rejected("bad") if len(batch) == 1 else Transient(BATCH_REFUSED)] * len(batch)
         verdicts = [self._change(target, change) for change in batch]
-        self.looked.clear()
         if fault == "die after":
             raise Death
         return [Transient("no answer", maybe=True)] * len(batch) if fault == "after" else verdicts
@@ -181,10 +180,11 @@ class Toy:
             return Stopped("target is gone")
         if fault.startswith("throttled"):
             return Transient("rate limit", retry_after=float(fault.partition(" ")[2] or 30))
-        return {
+        plain: dict[str, Verdict] = {
             "before": Transient("no answer", maybe=True), "error": Transient("server error"),
             "key": Stopped("key refused", "connection"), "gone": Stopped("target is gone"),
-        }.get(fault)
+        }
+        return plain.get(fault)
 
     def _legal(self, batch: Sequence[RemoteChange]) -> None:
         limits = self.capabilities.batch

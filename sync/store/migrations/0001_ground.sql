@@ -59,13 +59,21 @@ create table consents (
 
 create table event_types (id integer primary key, name text not null unique);
 
--- Dated facts. The key dedupes and is the index for every scan; hash is that of the source id.
+-- Dated facts. The key dedupes and is the index for every scan; hash is that of the source id. Properties that conditions ask
+-- for again and again stand in columns, as JSON, null where there is none; the rest in one JSON text.
 create table events (
     type integer not null,
     at integer not null,
     hash integer not null,
     contact integer not null,
     properties text not null,
+    value text,
+    currency text,
+    quantity text,
+    category text,
+    product text,
+    campaign text,
+    machine text,
     primary key (type, at, hash)
 ) without rowid;
 
@@ -193,7 +201,7 @@ create table outbox (
     state text not null,
     attempts integer not null default 0,
     maybe integer not null default 0,   -- an earlier call may have taken effect
-    sent integer,                       -- when the last call for it was made
+    sent text,                          -- when calls were made that may have taken effect, and the last one, JSON
     due integer not null,
     piece integer not null default 0,   -- > 0: send in batches of at most this many (the platform refused a larger one)
     reason text,
@@ -207,7 +215,7 @@ create table doubts (
     target integer not null references targets (id),
     profile text not null,
     op text not null,
-    sent integer not null,
+    sent text not null,                 -- as in outbox
     primary key (target, profile)
 ) without rowid;
 
