@@ -7,6 +7,7 @@
 
 from __future__ import annotations
 
+import re
 import unicodedata
 from dataclasses import dataclass
 from enum import IntEnum
@@ -16,15 +17,16 @@ ContactId = NewType("ContactId", int)               # dense from 0, never reused
 Email = NewType("Email", str)                       # canonical; comes only out of canonical_email()
 
 LONGEST_ADDRESS = 320                               # RFC 3696, erratum 1690: 64 + 1 + 255
+_BLANK = re.compile(r"[\s\x00-\x1f]")
 
 
 def canonical_email(text: str | None) -> Email | None:
     """*text* trimmed, NFC, lower-case; None when it is no address. Dots and plus-parts stay: they are different people."""
     if not text:
         return None
-    email = unicodedata.normalize("NFC", text.strip()).lower()
+    email = (text if text.isascii() else unicodedata.normalize("NFC", text.strip())).strip().lower()
     name, at, domain = email.rpartition("@")
-    if not (name and at and domain) or len(email) > LONGEST_ADDRESS or any(c.isspace() or ord(c) < 32 for c in email):
+    if not (name and at and domain) or len(email) > LONGEST_ADDRESS or _BLANK.search(email):
         return None
     return Email(email)
 

@@ -6,6 +6,7 @@ import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
+from itertools import islice
 from typing import Any
 
 import numpy as np
@@ -13,9 +14,10 @@ import pyarrow as pa
 
 from sync.evaluate.snapshot import CONSENTS, MEMBERSHIPS, Ints, Mask
 from sync.language.values import Path, canonical, decode, look, path_text
+from sync.store.columns import COLUMNS
 from sync.store.store import Store
 
-CHUNK = 65_536
+CHUNK = 131_072
 _ODD = re.compile(r'["\\\x00-\x1f]')
 
 
@@ -120,13 +122,23 @@ class StoreSnapshot:
 
     def _events(self, name: str, number: int, paths: Sequence[Path], columns: Sequence[str]) -> pa.Table:
         """Events of one type, by time: the primary key's own order."""
-        wanted = "".join(", properties -> ?" for _ in paths)
+        places = [_place(path) for path in paths]
+        wanted = "".join(f", {sql}" for sql, _, _ in places)
         cursor = self.store.db.execute(
-            f"select contact, at{wanted} from events where type = ? order by at, hash", (*map(json_path, paths), number),  # noqa: S608
+            f"select contact, at{wanted} from events where type = ? order by at, hash",  # noqa: S608 - our own names
+            (*(value for _, values, _ in places for value in values), number),
         )
-        readers = [reading(path) for path in paths]
-        chunks = [_chunk(name, rows, columns, readers) for rows in _chunks(cursor)]
+        chunks = [_chunk(name, rows, columns, [read for _, _, read in places]) for rows in _chunks(cursor, len(places))]
         return pa.concat_tables(chunks).unify_dictionaries().combine_chunks() if chunks else _no_events(columns)
+
+
+Reader = Callable[[str | None], str | None]
+
+
+def _place(path: Path) -> tuple[str, tuple[str, ...], Reader | None]:
+    """Where a property stands in a row of events: SQL, its values, and how to get from that text to the property's own."""
+    column, rest = (path[0], path[1:]) if path[0] in COLUMNS else ("properties", path)
+    return (f"{column} -> ?", (json_path(rest),), reading(rest)) if rest else (column, (), None)
 
 
 def json_path(path: Path) -> str:
@@ -134,7 +146,7 @@ def json_path(path: Path) -> str:
     return "$" + "".join(f'."{part}"' for part in path) if reading(path) is None else "$"
 
 
-def reading(path: Path) -> Callable[[str | None], str | None] | None:
+def reading(path: Path) -> Reader | None:
     """How to get from a whole record's text to that of the value under *path*; None where SQLite does it: it compares names as
     they stand in the text, so quotes, backslashes and control characters find nothing, and an empty name is an error."""
     if all(part and not _ODD.search(part) for part in path):
@@ -147,17 +159,20 @@ def reading(path: Path) -> Callable[[str | None], str | None] | None:
     return read
 
 
-def _chunks(cursor: Any) -> Iterator[list[tuple[Any, ...]]]:
-    while rows := cursor.fetchmany(CHUNK):
+def _chunks(cursor: Any, properties: int) -> Iterator[Any]:
+    """Rows as arrays with the fields contact, at, 0, 1 …; no row of Python's is kept, so the garbage collector sleeps."""
+    kind = np.dtype([("contact", np.int32), ("at", np.int64), *((str(number), object) for number in range(properties))])
+    while len(rows := np.fromiter(islice(cursor, CHUNK), kind)):
         yield rows
 
 
-def _chunk(name: str, rows: list[tuple[Any, ...]], columns: Sequence[str], readers: Sequence[Any]) -> pa.Table:
-    contact, at, *texts = zip(*rows, strict=True)
-    texts = [column if read is None else tuple(map(read, column)) for column, read in zip(texts, readers, strict=True)]
+def _chunk(name: str, rows: Any, columns: Sequence[str], readers: Sequence[Reader | None]) -> pa.Table:
     kind = pa.DictionaryArray.from_arrays(pa.array(np.zeros(len(rows), np.int32)), pa.array([name]))
-    arrays = [pa.array(np.array(contact, np.int32)), pa.array(np.array(at, np.int64)), kind]
-    arrays += [pa.array(column, pa.string()).dictionary_encode() for column in texts]
+    arrays = [pa.array(np.ascontiguousarray(rows["contact"])), pa.array(np.ascontiguousarray(rows["at"])), kind]
+    for number, read in enumerate(readers):
+        texts = rows[str(number)]
+        found = texts if read is None else list(map(read, texts))
+        arrays.append(pa.array(found, pa.string()).dictionary_encode())
     return pa.table(arrays, names=["contact", "at", "type", *columns])
 
 

@@ -14,6 +14,7 @@ from sync.language.person import ConsentFact, Event, MembershipFact, Person
 from sync.language.values import Path, decode
 from sync.model import canonical_email
 from sync.source import Origin
+from sync.store.columns import SELECT, together
 from sync.store.facts import at_path
 from sync.store.store import Store
 
@@ -62,10 +63,10 @@ def _put(record: dict[str, Any], path: Path, value: Any) -> None:
 
 def _events(store: Store, contact: int) -> tuple[Event, ...]:
     rows = store.rows(
-        "select t.name, e.at, e.properties, e.hash from events e join event_types t on t.id = e.type where e.contact = ? order by e.at",
-        contact,
+        f"select t.name, e.at, e.hash, {SELECT} from events e join event_types t on t.id = e.type "  # noqa: S608 - our own names
+        "where e.contact = ? order by e.at", contact,
     )
-    return tuple(Event(name, at, decode(properties), str(hash_)) for name, at, properties, hash_ in rows)
+    return tuple(Event(name, at, together(texts, decode), str(hash_)) for name, at, hash_, *texts in rows)
 
 
 def _consents(store: Store, contact: int) -> tuple[ConsentFact, ...]:

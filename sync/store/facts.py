@@ -18,11 +18,25 @@ import orjson
 from connectors.base import Event, EventName, Json
 from sync.model import canonical_email
 from sync.store import border
+from sync.store.columns import INSERT, Texts, apart
 from sync.store.store import hash_of
 
 Fact = tuple[int, int, str]                         # type, contact, same
 Key = tuple[int, int, int]                          # of a row of events: type, at, hash
 Record = tuple[int, int, int, str, str]             # type, at, contact, same, properties
+
+
+@dataclass(frozen=True, slots=True)
+class Moves:
+    """How one native event's properties become neutral ones: (neutral, path, whether it may nest); names that are *taken*."""
+
+    paths: tuple[tuple[str, str, bool], ...]
+    taken: frozenset[str]
+
+    @staticmethod
+    def of(known: EventName) -> Moves:
+        paths = tuple((neutral, path, "." in path) for neutral, path in known.properties.items())
+        return Moves(paths, frozenset(known.properties) | frozenset(known.properties.values()))
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,6 +51,7 @@ class Naming:
     names: Mapping[str, EventName]
     same: Mapping[str, str] = field(default_factory=dict)
     ignored: frozenset[str] = frozenset()
+    _moves: dict[str, Moves] = field(default_factory=dict, init=False, repr=False, compare=False)
 
     def name(self, native: str) -> str:
         known = self.names.get(native)
@@ -48,10 +63,15 @@ class Naming:
         known = self.names.get(native)
         if known is None:
             return dict(raw)
-        found = {neutral: at_path(raw, path) for neutral, path in known.properties.items()}
-        taken = {path for path in known.properties.values() if path in raw} | known.properties.keys()
-        kept = {key: value for key, value in raw.items() if key not in taken}
-        return kept | {name: value for name, value in found.items() if value is not None and border.is_number_at_all(value)}
+        moves = self._moves.get(native) or self._moves.setdefault(native, Moves.of(known))
+        kept = {key: value for key, value in raw.items() if key not in moves.taken}
+        for neutral, path, dotted in moves.paths:
+            value = raw.get(path)
+            if value is None and dotted:
+                value = at_path(raw, path)
+            if value is not None and border.is_number_at_all(value):
+                kept[neutral] = value
+        return kept
 
 
 def at_path(record: Mapping[str, Json], path: str) -> Json:
@@ -92,8 +112,10 @@ class _Page:
         self.owner = _owners(db, connection, events)
         self.types = _types(db, {naming.name(e.native) for e in events})
         self.records = _records(db, connection, events)
+        self.before: dict[str, Record | None] = {}                      # of records that this page changes: as they were
         self.strays = db.execute("select 1 from strays limit 1").fetchone() is not None
-        self.plain: dict[Key, tuple[int, str]] = {}
+        self.plain: dict[Key, tuple[int, Texts]] = {}
+        self.void: list[Key] = []
         self.written = Written()
 
     def take(self, event: Event) -> None:
@@ -109,12 +131,14 @@ class _Page:
             key = self._key(event)
             self.written.repeated += key in self.plain
             if key not in self.plain:
-                self.plain[key] = (contact, border.json_text(self.naming.properties(event.native, event.properties)))
+                self.plain[key] = (contact, apart(self.naming.properties(event.native, event.properties)))
 
     def finish(self) -> None:
+        self.db.executemany("delete from events where type = ? and at = ? and hash = ?", self.void)
+        _replace_records(self.db, self.connection, {id_: (was, self.records.get(id_)) for id_, was in self.before.items()})
         before = self.db.total_changes
-        rows = [(*key, *value) for key, value in self.plain.items()]
-        self.db.executemany("insert or ignore into events values (?, ?, ?, ?, ?)", rows)
+        rows = [(*key, contact, *texts) for key, (contact, texts) in self.plain.items()]
+        self.db.executemany(f"insert or ignore into {INSERT}", rows)
         fresh = self.db.total_changes - before
         self.written.new, self.written.repeated = self.written.new + fresh, self.written.repeated + len(rows) - fresh
 
@@ -122,7 +146,9 @@ class _Page:
         """The newest word on this source id counts, also when it says that it is void or somebody's whom we do not know yet."""
         self._forget_plain(event)
         row = None if event.removed or contact is None else self._record(event, name, contact)
-        changed = _replace_record(self.db, self.connection, event.id, self.records.get(event.id), row)
+        known = self.records.get(event.id)
+        if changed := known != row:
+            self.before.setdefault(event.id, known)
         if row:
             self.records[event.id] = row
         else:
@@ -143,7 +169,7 @@ class _Page:
         if event.id not in self.records:
             key = self._key(event)
             self.plain.pop(key, None)
-            self.db.execute("delete from events where type = ? and at = ? and hash = ?", key)
+            self.void.append(key)
         if self.strays:
             self.db.execute("delete from strays where connection = ? and source = ?", (self.connection, event.id))
 
@@ -249,17 +275,18 @@ def _records(db: sqlite3.Connection, connection: int, events: Sequence[Event]) -
 # --- records and the facts derived from them ------------------------------------------------------------------------------
 
 
-def _replace_record(db: sqlite3.Connection, connection: int, source: str, known: Record | None, row: Record | None) -> bool:
-    """Put *row* in the place of *known* (None: there is none); whether anything changed."""
-    if known == row:
-        return False
-    touched = {(r[0], r[2], r[3]) for r in (known, row) if r}
+def _replace_records(
+    db: sqlite3.Connection, connection: int, changes: Mapping[str, tuple[Record | None, Record | None]],
+) -> None:
+    """Source id → its record as it was and as it is from now on (None: there is none)."""
+    moved = {id_: pair for id_, pair in changes.items() if pair[0] != pair[1]}
+    touched = {(record[0], record[2], record[3]) for pair in moved.values() for record in pair if record}
     _retract(db, touched)
-    db.execute("delete from records where connection = ? and source = ?", (connection, source))
-    if row:
-        db.execute("insert into records values (?, ?, ?, ?, ?, ?, ?)", (connection, source, *row))
+    gone = [(connection, id_) for id_, (_, now) in moved.items() if now is None]
+    db.executemany("delete from records where connection = ? and source = ?", gone)
+    there = [(connection, id_, *now) for id_, (_, now) in moved.items() if now]
+    db.executemany("insert or replace into records values (?, ?, ?, ?, ?, ?, ?)", there)
     _derive(db, touched)
-    return True
 
 
 @contextmanager
@@ -272,12 +299,18 @@ def rederive(db: sqlite3.Connection, contacts: Iterable[int]) -> Iterator[None]:
     _derive(db, db.execute(query, (wanted,)).fetchall())
 
 
-def _winner(db: sqlite3.Connection, fact: Fact) -> tuple[int, str] | None:
-    found: tuple[int, str] | None = db.execute(
-        "select at, properties from records where type = ? and contact = ? and same = ? order by at, connection, source limit 1",
-        fact,
-    ).fetchone()
-    return found
+def _winners(db: sqlite3.Connection, facts: Iterable[Fact]) -> dict[Fact, tuple[int, str]]:
+    """Time and properties of each of *facts* that has a record: those of the earliest one."""
+    asked = list(facts)
+    rows = db.execute(
+        "select f.key, r.at, r.connection, r.source, r.properties from json_each(?) f cross join records r "
+        "on r.type = f.value ->> 0 and r.contact = f.value ->> 1 and r.same = f.value ->> 2", (orjson.dumps(asked).decode(),),
+    )
+    first: dict[int, tuple[int, int, str, str]] = {}
+    for number, *record in rows:
+        found = (record[0], record[1], record[2], record[3])
+        first[number] = min(found, first.get(number, found))
+    return {asked[number]: (at, properties) for number, (at, _, _, properties) in first.items()}
 
 
 def _hash(fact: Fact) -> int:
@@ -285,13 +318,13 @@ def _hash(fact: Fact) -> int:
 
 
 def _retract(db: sqlite3.Connection, facts: Iterable[Fact]) -> None:
-    for fact in facts:
-        if winner := _winner(db, fact):
-            db.execute("delete from events where type = ? and at = ? and hash = ?", (fact[0], winner[0], _hash(fact)))
+    rows = [(fact[0], at, _hash(fact)) for fact, (at, _) in _winners(db, facts).items()]
+    db.executemany("delete from events where type = ? and at = ? and hash = ?", rows)
 
 
 def _derive(db: sqlite3.Connection, facts: Iterable[Fact]) -> None:
-    for fact in facts:
-        if winner := _winner(db, fact):
-            row = (fact[0], winner[0], _hash(fact), fact[1], winner[1])
-            db.execute("insert or replace into events values (?, ?, ?, ?, ?)", row)
+    rows = [
+        (fact[0], at, _hash(fact), fact[1], *apart(orjson.loads(properties)))
+        for fact, (at, properties) in _winners(db, facts).items()
+    ]
+    db.executemany(f"insert or replace into {INSERT}", rows)

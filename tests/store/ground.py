@@ -8,14 +8,14 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-import orjson
-
 from connectors.base import Consent, ConsentState, Event, EventName, Profile, ProfileId
 from sync.store import facts, people
+from sync.store.columns import SELECT, together
 from sync.store.facts import Naming
 from sync.store.store import Store
 
 NOW = 1_700_000_000_000
+MEMORY = "/dev/shm" if Path("/dev/shm").is_dir() else None
 NAMES = ("mailchimp", "hubspot", "klaviyo")
 GRANTED = (Consent("email", ConsentState.GRANTED),)
 WITHDRAWN = (Consent("email", ConsentState.WITHDRAWN),)
@@ -25,8 +25,7 @@ SHOP = {"Placed Order": EventName("order_placed", {"order_id": "OrderId", "value
 @contextmanager
 def new_store() -> Iterator[Store]:
     """A store of its own, gone afterwards; for tests that need many."""
-    memory = "/dev/shm" if Path("/dev/shm").is_dir() else None
-    with tempfile.TemporaryDirectory(dir=memory) as folder, Store.writer(Path(folder) / "store.db") as store:
+    with tempfile.TemporaryDirectory(dir=MEMORY) as folder, Store.writer(Path(folder) / "store.db") as store:
         connected(store)
         yield store
 
@@ -95,9 +94,9 @@ def facts_of(store: Store) -> list[tuple[str, int, str, dict[str, Any]]]:
     """(event, time, a name for its contact, properties) of every fact, sorted; free of numbers that depend on order."""
     rows = store.rows(
         "select t.name, e.at, coalesce((select min(p.connection || ':' || p.id) from profiles p where p.contact = e.contact), ''), "
-        "e.properties from events e join event_types t on t.id = e.type",
+        f"{SELECT} from events e join event_types t on t.id = e.type",
     )
-    return sorted(((name, at, who, orjson.loads(text)) for name, at, who, text in rows), key=repr)
+    return sorted(((name, at, who, together(texts)) for name, at, who, *texts in rows), key=repr)
 
 
 def everything(store: Store) -> dict[str, list[Any]]:
