@@ -31,7 +31,8 @@ def show_plan(report: Mapping[str, Any]) -> str:
 
 
 def _remark(target: Mapping[str, Any]) -> str:
-    words = [FOR_PEOPLE.get(target["waits"], target["waits"]), "refused" if target["refusals"] else "",
+    words = ["frozen" if target["frozen_because"] else "", FOR_PEOPLE.get(target["waits"], target["waits"]),
+             "refused" if target["refusals"] else "",
              "" if target["complete"] else "partial view"]
     return ", ".join(word for word in words if word)
 
@@ -57,6 +58,8 @@ def _notes(target: Mapping[str, Any]) -> list[str]:
             lines.append(f"  most leavers fail: {refusal['leavers_fail']}")
         lines.append(f"  it rests on {', '.join(refusal['rests_on']) or 'nothing'}; if it is meant:\n  {refusal['command']}")
     lines += [f"{target['target']}: {counted(count, 'change')} held back: {why}" for why, count in target["withheld"].items()]
+    if target["frozen_because"] and target["frozen_because"] not in target["withheld"]:
+        lines.append(f"{target['target']} is frozen: {target['frozen_because']}")
     if target["frozen"]:
         lines.append(f"{target['target']}: {counted(target['frozen'], 'contact')} frozen: their consent cannot be read")
     return lines

@@ -1,0 +1,190 @@
+"""`run`: the daemon in a process of its own, and its waiting on a clock that is stepped."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import signal
+import subprocess
+import sys
+import threading
+from collections.abc import Iterator
+from pathlib import Path
+from queue import Empty, Queue
+
+import pytest
+
+from connectors.base import DAY, HOUR, SECOND, SystemClock, VirtualClock
+from connectors.sandbox.server import Sandbox
+from connectors.sandbox.world import random_world
+from sync.daemon.service import _until_due
+from tests.cli.ground import SEGMENTS
+from tests.e2e.stage import segmentd, write_config
+
+PATIENCE = 30.0
+
+
+class Daemon:
+    """`segmentd run` as systemd would start it."""
+
+    def __init__(self, config: Path, *argv: str) -> None:
+        self.process = subprocess.Popen(
+            [sys.executable, "-m", "sync.cli.main", "run", "--config", str(config), *argv],
+            stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, env={**os.environ, "PYTHONUNBUFFERED": "1"},
+        )
+        self.lines: Queue[str] = Queue()
+        self.readers = [threading.Thread(target=self._read, args=(stream,), daemon=True)
+                        for stream in (self.process.stdout, self.process.stderr)]
+        for reader in self.readers:
+            reader.start()
+
+    def _read(self, stream: Iterator[str]) -> None:
+        for line in stream:
+            self.lines.put(line.rstrip("\n"))
+
+    def heard(self, pattern: str) -> str:
+        """The next line in which *pattern* is found."""
+        said = []
+        while True:
+            try:
+                line = self.lines.get(timeout=PATIENCE)
+            except Empty:
+                raise AssertionError(f"nothing like {pattern!r} in {said}") from None
+            said.append(line)
+            if re.search(pattern, line):
+                return line
+
+    def stop(self) -> int:
+        """SIGTERM, and the exit code, which must come soon."""
+        self.process.send_signal(signal.SIGTERM)
+        try:
+            code = self.process.wait(10)
+        finally:
+            self.process.kill()
+            for reader in self.readers:
+                reader.join(5)
+            for stream in (self.process.stdout, self.process.stderr):
+                if stream:
+                    stream.close()
+        return code
+
+
+@pytest.fixture
+def sandbox() -> Iterator[Sandbox]:
+    """Emulated platforms on the machine's clock."""
+    with Sandbox(SystemClock()) as running:
+        world = random_world(7, 60, 400, SystemClock().now() // DAY * DAY)
+        for application in running.applications.values():
+            application.load(world)
+        yield running
+
+
+@pytest.fixture
+def config(tmp_path: Path, sandbox: Sandbox) -> Path:
+    path = write_config(tmp_path, sandbox.urls, SEGMENTS)
+    path.write_text(path.read_text() + "schedule: {pull: {changes: 1s}, apply: {data: by_hand}}\n")
+    return path
+
+
+def named_members(sandbox: Sandbox) -> set[str]:
+    """Profiles on the tags and lists of the config, as the platforms have them now."""
+    return {row["profile"] for app in sandbox.applications.values() for row in app.rows("members").to_pylist()
+            if row["name"] in ("Buyers", "Readers")}
+
+
+def test_by_hand_it_sends_nothing_and_stops_cleanly_on_sigterm(config: Path, sandbox: Sandbox) -> None:
+    daemon = Daemon(config)
+    daemon.heard("started: 2 segments on mailchimp, hubspot, klaviyo; data changes go by hand")
+    daemon.heard("0 added, 0 removed, .* 3 targets for a person")
+    daemon.heard("waits: it was never applied; segmentd apply ")
+    daemon.heard("0 added, 0 removed, .* 3 targets for a person")
+    assert daemon.stop() == 0
+    assert not named_members(sandbox)
+    assert segmentd(config, "runs")[1][0]["command"] == "run"
+
+
+def test_under_auto_it_sends_to_what_was_applied_once_and_tells_it_as_json_lines(config: Path, sandbox: Sandbox) -> None:
+    segmentd(config, "plan")
+    assert segmentd(config, "apply")[0] == 0
+    config.write_text(config.read_text().replace("data: by_hand", "data: auto"))
+    mailchimp = sandbox.applications["mailchimp"]
+    tagged = {row["profile"] for row in mailchimp.rows("members").to_pylist() if row["name"] == "Buyers"}
+    someone = next(row for row in mailchimp.rows("profiles").to_pylist() if row["id"] in tagged)
+    mailchimp.act("withdraw", email=someone["email"])
+    daemon = Daemon(config, "--json")
+    line = json.loads(daemon.heard("0 added, [1-9][0-9]* removed"))
+    assert set(line) == {"at", "message"}
+    assert re.fullmatch(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\dZ", line["at"])
+    assert daemon.stop() == 0
+    assert someone["id"] not in named_members(sandbox)
+
+
+def test_a_platform_that_is_down_does_not_end_it(config: Path) -> None:
+    config.write_text(re.sub(r'(klaviyo: .*base_url: ")[^"]*', r"\g<1>http://127.0.0.1:9", config.read_text()))
+    daemon = Daemon(config)
+    daemon.heard("started")
+    assert daemon.process.poll() is None
+    assert daemon.stop() == 0                       # while the next try is waited for
+
+
+def test_a_refused_key_is_told_and_tried_again_at_the_next_run(config: Path, tmp_path: Path) -> None:
+    (tmp_path / "klaviyo.key").write_text("pk_wrong")
+    daemon = Daemon(config)
+    for _ in range(2):
+        daemon.heard("klaviyo account: .*the key was refused; see connections.klaviyo.key")
+    assert daemon.stop() == 0
+
+
+def test_a_second_daemon_on_the_same_store_is_turned_away(config: Path) -> None:
+    first = Daemon(config)
+    first.heard("for a person")
+    code, said = segmentd(config, "sync")
+    assert code == 75
+    assert "another segmentd" in said
+    assert first.stop() == 0
+
+
+# --- waiting -------------------------------------------------------------------------------------------------------------
+
+
+class Stepping(threading.Event):
+    """Nobody stops us; each wait lets the clock do the next of *steps* (seconds ahead, or back)."""
+
+    def __init__(self, clock: VirtualClock, steps: list[float]) -> None:
+        super().__init__()
+        self.clock, self.steps, self.waited = clock, steps, 0.0
+
+    def wait(self, timeout: float | None = None) -> bool:
+        assert timeout is not None
+        assert timeout <= 5, "a clock that is stepped would go unseen"
+        self.waited += timeout
+        step = self.steps.pop(0) if self.steps else timeout
+        self.clock.set(self.clock.now() + round(step * 1000))
+        return False
+
+
+def test_it_waits_for_the_interval() -> None:
+    clock = VirtualClock(100 * DAY)
+    assert _until_due(clock, 60 * SECOND, "UTC", Stepping(clock, []))
+    assert clock.now() == 100 * DAY + 60 * SECOND
+
+
+def test_a_clock_that_steps_back_does_not_silence_it() -> None:
+    clock = VirtualClock(100 * DAY)
+    stop = Stepping(clock, [5, -3 * 86_400])
+    assert _until_due(clock, 600 * SECOND, "UTC", stop)
+    assert stop.waited <= 620
+
+
+def test_a_clock_that_steps_ahead_is_noticed_at_once() -> None:
+    clock = VirtualClock(100 * DAY)
+    stop = Stepping(clock, [5, 86_400])
+    assert _until_due(clock, 12 * HOUR, "UTC", stop)
+    assert stop.waited == 10
+
+
+def test_told_to_stop_it_waits_no_more() -> None:
+    stop = threading.Event()
+    stop.set()
+    assert not _until_due(VirtualClock(0), HOUR, "UTC", stop)
