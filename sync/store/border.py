@@ -69,12 +69,22 @@ def profile(given: Profile) -> Profile | None:
     """*given* as it can be stored (its fields by `json_text`); None when it has to be left out."""
     if not given.id:
         return None
+    if _plain(given):
+        return given
     return replace(
         given, id=ProfileId(text(given.id)), email=_address(given.email), audience=text(given.audience),
         consent=tuple(map(_consent, given.consent)), aliases=tuple(alias for alias in given.aliases if _address(alias)),
         absorbed=tuple(ProfileId(text(one)) for one in given.absorbed if one), created=moment(given.created),
         updated=moment(given.updated),
     )
+
+
+def _plain(given: Profile) -> bool:
+    """Whether nothing in *given* can be harmful: the usual case, told quickly."""
+    texts = given.id + given.audience + (given.email or "")
+    times = moment(given.created) == given.created and moment(given.updated) == given.updated
+    few = not given.aliases and not given.absorbed
+    return few and times and texts.isascii() and "\0" not in texts and all(_consent(each) is each for each in given.consent)
 
 
 def _address(email: str | None) -> str | None:

@@ -42,18 +42,25 @@ def write_profiles(
     page.look_up(fit)
     for profile in fit:
         page.write(profile)
+    page.flush()
     page.joined.refused = len(profiles) - len(fit)
     return page.joined
 
 
 class _Page:
-    """One page's look-ups, kept current while it is written."""
+    """One page's look-ups, kept current while it is written; rows are gathered and written together (`flush`)."""
 
     def __init__(self, db: sqlite3.Connection, connection: int, name: str, now: Millis, sweep: int) -> None:
         self.db, self.connection, self.name, self.now, self.sweep = db, connection, name, now, sweep
         self.known: dict[str, tuple[ContactId, str | None]] = {}        # profile → contact, address
         self.owners: dict[str, tuple[ContactId, str]] = {}              # address → contact, role
         self.joined = Joined()
+        self.next_contact: int | None = None
+        self.stored: set[str] = set()                                   # profiles that may have consents in the store
+        self.contacts: list[tuple[ContactId, str, Millis]] = []
+        self.profiles: list[tuple[object, ...]] = []
+        self.consents: dict[ProfileId, tuple[Consent, ...]] = {}
+        self.addresses: dict[Email, tuple[ContactId, str]] = {}
 
     def look_up(self, profiles: Sequence[Profile]) -> None:
         ids = orjson.dumps([p.id for p in profiles] + [a for p in profiles for a in p.absorbed]).decode()
@@ -62,6 +69,7 @@ class _Page:
             (self.connection, ids),
         )
         self.known = {row[0]: (ContactId(row[1]), row[2]) for row in rows}
+        self.stored = set(self.known)
         spelled = [p.email for p in profiles] + [alias for p in profiles for alias in p.aliases]
         addresses = orjson.dumps([a for a in map(canonical_email, spelled) if a]).decode()
         rows = self.db.execute(
@@ -90,25 +98,47 @@ class _Page:
         return owner[0] if owner and owner[1] == "primary" else None
 
     def _new_contact(self, sample_key: str) -> ContactId:
-        (highest,) = self.db.execute("select coalesce(max(id), -1) from contacts").fetchone()
-        contact = ContactId(highest + 1)
-        self.db.execute("insert into contacts values (?, ?, ?, null)", (contact, sample_key, self.now))
+        if self.next_contact is None:
+            (self.next_contact,) = self.db.execute("select coalesce(max(id), -1) + 1 from contacts").fetchone()
+        contact = ContactId(self.next_contact or 0)
+        self.next_contact = contact + 1
+        self.contacts.append((contact, sample_key, self.now))
         return contact
 
     def _write_profile(self, profile: Profile, contact: ContactId, address: Email | None) -> None:
         state = "live" if profile.live else "archived"
-        self.db.execute(
+        self.profiles.append((
+            self.connection, profile.id, contact, profile.audience, address, profile.email, state, mailable(profile.consent),
+            profile.updated, self.sweep, border.json_text(profile.fields),
+        ))
+        self.consents[profile.id] = profile.consent
+
+    def flush(self) -> None:
+        """Write what was gathered: at the end, and before anything that reads or changes single rows."""
+        self.db.executemany("insert into contacts values (?, ?, ?, null)", self.contacts)
+        self.db.executemany(
             "insert into profiles values (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?) on conflict do update set "
             "audience = excluded.audience, address = excluded.address, email = excluded.email, state = excluded.state, "
             "mailable = excluded.mailable, updated = excluded.updated, swept = excluded.swept, fields = excluded.fields",
-            (self.connection, profile.id, contact, profile.audience, address, profile.email, state, mailable(profile.consent),
-             profile.updated, self.sweep, border.json_text(profile.fields)),
+            self.profiles,
         )
-        self.db.execute("delete from consents where connection = ? and profile = ?", (self.connection, profile.id))
+        self._flush_consents()
         self.db.executemany(
-            "insert or replace into consents values (?, ?, ?, ?, ?, ?, ?)",
-            [(self.connection, profile.id, c.channel, c.scope, c.state.value, c.suppressed, c.at) for c in profile.consent],
+            "insert into addresses values (?, ?, ?) on conflict do update set contact = excluded.contact, role = excluded.role",
+            [(address, *owner) for address, owner in self.addresses.items()],
         )
+        self.contacts, self.profiles, self.addresses = [], [], {}
+
+    def _flush_consents(self) -> None:
+        number = self.connection
+        gone = [(number, profile) for profile in self.consents if profile in self.stored]
+        self.db.executemany("delete from consents where connection = ? and profile = ?", gone)
+        self.db.executemany("insert or replace into consents values (?, ?, ?, ?, ?, ?, ?)", [
+            (number, profile, c.channel, c.scope, c.state.value, c.suppressed, c.at)
+            for profile, consents in self.consents.items() for c in consents
+        ])
+        self.stored.update(self.consents)
+        self.consents = {}
 
     def _take_address(self, contact: ContactId, address: Email | None, old: str | None) -> None:
         if old and old != address:
@@ -123,6 +153,7 @@ class _Page:
 
     def _leave(self, contact: ContactId, address: str) -> None:
         """An address that no profile has any more still leads to its last contact: late events name it."""
+        self.flush()
         left = self.db.execute(
             "select 1 from profiles where contact = ? and address = ? and state != 'gone' limit 1", (contact, address),
         ).fetchone()
@@ -139,10 +170,7 @@ class _Page:
             self._own(alias, contact, "alias")
 
     def _own(self, address: Email, contact: ContactId, role: str) -> None:
-        self.db.execute(
-            "insert into addresses values (?, ?, ?) on conflict do update set contact = excluded.contact, role = excluded.role",
-            (address, contact, role),
-        )
+        self.addresses[address] = (contact, role)
         self.owners[address] = (contact, role)
         self.joined.addresses.append(address)
 
@@ -150,6 +178,7 @@ class _Page:
         """One that we never saw is kept as gone, so that what still names it leads to its contact."""
         if absorbed == survivor:
             return
+        self.flush()
         known = self.known.get(absorbed)
         if known is None:
             self.db.execute(
