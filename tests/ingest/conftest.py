@@ -1,5 +1,5 @@
 from __future__ import annotations
 
-from tests.store.conftest import store
+from tests.store.conftest import place, store
 
-__all__ = ["store"]
+__all__ = ["place", "store"]

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import tempfile
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -206,11 +205,11 @@ def test_an_ordinary_stream_that_says_complete_makes_nobody_gone(store: Store) -
 
 def test_an_empty_look_where_people_were_is_a_broken_read(store: Store) -> None:
     platform = swept_once(store, [person(1), person(2)])
-    platform.anew(SWEEP, [], [])
+    platform.anew(SWEEP, *([] for _ in range(2 * MOST_PAGES)))
     outcome = pulled(store, platform, SWEEP)
     assert "empty where 2 profiles were" in outcome[0].error
     assert set(states(store).values()) == {"live"}
-    platform.anew(SWEEP, [person(1)], [person(2)])
+    platform.anew(SWEEP, [person(1)], *([] for _ in range(2 * MOST_PAGES)), [person(2)])
     assert pulled(store, platform, SWEEP)[0].error == ""
     assert set(states(store).values()) == {"live"}, "what was broken is read again from its beginning"
 
@@ -331,22 +330,20 @@ def pull_everything(path: Path) -> None:
         pulled(connected(opened), told(), PEOPLE, SWEEP, EVENTS)
 
 
-def test_killed_at_any_statement_the_next_pull_comes_to_the_same_end(tmp_path: Path, enough: int) -> None:
-    memory = "/dev/shm" if Path("/dev/shm").is_dir() else str(tmp_path)
-    with tempfile.TemporaryDirectory(dir=memory) as folder:
-        pull_everything(Path(folder) / "calm.db")
-        with Store.reader(Path(folder) / "calm.db") as calm:
-            expected = everything(calm) | {"streams": ends(calm)}
-        statement, alive = 1, True
-        while alive:
-            path = Path(folder) / f"killed-{statement}.db"
-            alive = dies_at(statement, lambda arm, path=path: dying_pull(path, arm))  # type: ignore[misc]
-            check_cursors(path)
-            pull_everything(path)
-            with Store.reader(path) as store:
-                assert everything(store) | {"streams": ends(store)} == expected, statement
-            statement += 5
-        assert statement > 100
+def test_killed_at_any_statement_the_next_pull_comes_to_the_same_end(place: Path, enough: int) -> None:
+    pull_everything(place / "calm.db")
+    with Store.reader(place / "calm.db") as calm:
+        expected = everything(calm) | {"streams": ends(calm)}
+    statement, alive = 1, True
+    while alive:
+        path = place / f"killed-{statement}.db"
+        alive = dies_at(statement, lambda arm, path=path: dying_pull(path, arm))  # type: ignore[misc]
+        check_cursors(path)
+        pull_everything(path)
+        with Store.reader(path) as store:
+            assert everything(store) | {"streams": ends(store)} == expected, statement
+        statement += 5
+    assert statement > 100
 
 
 def dying_pull(path: Path, arm: object) -> None:

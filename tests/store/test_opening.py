@@ -8,7 +8,6 @@ import shutil
 import sqlite3
 import subprocess
 import sys
-import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -24,8 +23,8 @@ from tests.store.ground import NOW, connected, partition, profile, write
 
 
 @pytest.fixture
-def path(tmp_path: Path) -> Path:
-    return tmp_path / "store.db"
+def path(place: Path) -> Path:
+    return place / "store.db"
 
 
 def filled(path: Path, people: int = 3) -> None:
@@ -65,10 +64,10 @@ def test_migrations_are_numbered_without_a_gap() -> None:
     assert [number for number, _ in opening.migrations()] == list(range(1, len(opening.migrations()) + 1))
 
 
-def test_a_migration_killed_at_any_statement_is_old_or_new(tmp_path: Path) -> None:
+def test_a_migration_killed_at_any_statement_is_old_or_new(place: Path) -> None:
     statement, alive = 1, True
     while alive:
-        path = tmp_path / f"killed-{statement}.db"
+        path = place / f"killed-{statement}.db"
 
         def work(arm: Any, path: Path = path) -> None:
             db = sqlite3.connect(path, isolation_level=None)
@@ -370,9 +369,8 @@ def grow(store: Store, pages: int) -> Iterator[int]:
         yield opening.wal_size(store.path)
 
 
-def test_the_wal_stays_small_and_shrinks_again_when_a_reader_leaves() -> None:
-    memory = "/dev/shm" if Path("/dev/shm").is_dir() else None
-    with tempfile.TemporaryDirectory(dir=memory) as folder, Store.writer(Path(folder) / "store.db") as store:
+def test_the_wal_stays_small_and_shrinks_again_when_a_reader_leaves(path: Path) -> None:
+    with Store.writer(path) as store:
         connected(store)
         bound = WAL_STEP + 8 * 1024 * 1024
         assert max(grow(store, 30)) < bound

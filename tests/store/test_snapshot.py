@@ -118,7 +118,7 @@ def oracle(rules: dict[str, Node], people: list[Person]) -> dict[str, list[bool]
     return answers
 
 
-@settings(max_examples=60, deadline=None, derandomize=True, database=None, suppress_health_check=QUIET)
+@settings(max_examples=40, deadline=None, derandomize=True, database=None, suppress_health_check=QUIET)
 @given(seed=st.integers(0, 10**9))
 def test_the_full_pass_over_a_store_agrees_with_the_oracle(seed: int) -> None:
     rng = Random(seed)
