@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from tests.reconcile.platform import Place, place_in
+from tests.reconcile.town import Town, town_in
 
 
 @pytest.fixture
@@ -27,3 +28,11 @@ def places() -> Iterator[Callable[..., Place]]:
 @pytest.fixture
 def place(places: Callable[..., Place]) -> Place:
     return places()
+
+
+@pytest.fixture
+def town(tmp_path: Path) -> Iterator[Town]:
+    """Two platforms, a config with one segment, nobody there yet."""
+    made = town_in(tmp_path)
+    with made.store:
+        yield made

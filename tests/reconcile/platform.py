@@ -18,6 +18,7 @@ from connectors.base import (
     Capabilities,
     Cursor,
     Effect,
+    Event,
     FaultKind,
     MemberPage,
     Millis,
@@ -90,6 +91,9 @@ class Toy:
     listings: int = 0
     looked: set[tuple[str, ProfileId]] = field(default_factory=set)
     wrongs: list[str] = field(default_factory=list)
+    people: dict[ProfileId, Profile] = field(default_factory=dict)
+    events: list[Event] = field(default_factory=list)
+    broken: set[str] = field(default_factory=set)           # streams whose pull fails
 
     # reading
 
@@ -97,7 +101,12 @@ class Toy:
         return Account(self.account_id, "Toy shop")
 
     def pull(self, stream: Stream, since: Cursor | None) -> Iterator[Page]:
-        yield Page(Cursor("1"), last=True)
+        if stream.name in self.broken:
+            raise PlatformError("toy", f"GET /{stream.name}", FaultKind.TRANSIENT, status=500)
+        if stream.kind is StreamKind.PROFILES:
+            yield Page(Cursor("1"), profiles=list(self.people.values()), last=True)
+        else:
+            yield Page(Cursor("1"), events=self.events, last=True)
 
     def find(self, kind: str, name: str, audience: str) -> RemoteTarget | None:
         found = [identity for identity, title in self.names.items() if title == name]
