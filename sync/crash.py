@@ -13,7 +13,7 @@ _left = int(_COUNT) if _COUNT.isdigit() else 0
 
 POINTS = (
     "pull.before_page", "pull.before_commit", "pull.after_page", "pull.before_settle", "evaluate.before_commit",
-    "view.before_commit", "plan.before_commit", "enqueue.before_commit", "send.before_claim", "send.after_claim",
+    "view.before_commit", "plan.before_commit", "enqueue.after_create", "enqueue.before_commit", "send.before_claim", "send.after_claim",
     "send.after_call", "send.before_commit", "send.after_commit", "close.before_checkpoint",
 )
 

@@ -5,13 +5,13 @@ from __future__ import annotations
 import hashlib
 import zlib
 from collections.abc import Collection, Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
 import orjson
 
-from connectors.base import Millis, Op, PlatformError, StreamKind, instant
+from connectors.base import Millis, Op, PlatformError, RemoteTarget, StreamKind, instant
 from sync.config.model import Apply, Config, Existing, Manage, TargetSpec
 from sync.crash import crash_point
 from sync.evaluate.run import Evaluation, watch_key, watched_by
@@ -296,10 +296,11 @@ def enqueue(street: Street, each: Judged, changes: Sequence[Change], *, plan_nam
     """Approve *changes* of one target; makes the tag or list first where the platform has none. Raises PlatformError, and
     PlanGone when somebody else made it meanwhile and put people there."""
     state = each.state
-    if state.remote is None and any(c.op is Op.ADD for c in changes):
-        _make(street, each)
+    made = _make(street, each) if state.remote is None and any(c.op is Op.ADD for c in changes) else None
     now = street.clock.now()
     with street.store.transaction() as db:
+        if made:                                    # together with the letters: a death before leaves the plan as it was
+            memberships.set_remote(db, state.id, made.id)
         decision = "keep" if existing else {Existing.KEEP: "keep", Existing.ADOPT: "adopt"}.get(each.spec.existing)
         if decision and state.existing != decision:
             memberships.set_existing(db, state.id, decision, now)
@@ -310,18 +311,18 @@ def enqueue(street: Street, each: Judged, changes: Sequence[Change], *, plan_nam
     return count
 
 
-def _make(street: Street, each: Judged) -> None:
+def _make(street: Street, each: Judged) -> RemoteTarget:
     """Make the tag or list, and look at it: `create` finds what somebody made since we looked, and that is first contact."""
     source = street.sources[each.spec.connection]
     remote = source.connector.create(each.spec.kind, each.spec.name, _audience_of(street, each.state))
-    with street.store.transaction() as db:
-        memberships.set_remote(db, each.state.id, remote.id)
-    state = memberships.states(street.store, [each.key])[each.key]
-    why = read_view(street.store, source, state, street.clock)
+    crash_point("enqueue.after_create")
+    why = read_view(street.store, source, replace(each.state, remote=remote), street.clock)
     found = memberships.states(street.store, [each.key])[each.key].found
     if why or found:
-        why = why or f"{found} members were found there"
-        raise PlanGone(f"somebody made it since the plan ({why}); run `segmentd plan` again")
+        with street.store.transaction() as db:
+            memberships.set_remote(db, each.state.id, remote.id)
+        raise PlanGone(f"somebody made it since the plan ({why or f'{found} members were found there'}); run `segmentd plan` again")
+    return remote
 
 
 def retract(street: Street, each: Judged) -> None:
