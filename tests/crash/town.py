@@ -130,8 +130,9 @@ class Life:
     def begin(self) -> None:
         """A new world, a new store."""
         self.controls.weather("calm", self.seed)
-        self.controls.set_clock(START)
-        self.controls.load(cdnow_world(START // DAY * DAY - DAY, people=self.people, mail=60_000, seed=self.seed))
+        today = self.controls.now() // DAY * DAY            # forwards only: platforms remember when they were called last
+        self.controls.set_clock(today + DAY + 12 * HOUR)
+        self.controls.load(cdnow_world(today, people=self.people, mail=60_000, seed=self.seed))
         for name in PLATFORMS:
             self.controls.forget_calls(name)
         self.place.writes("forget")
