@@ -8,14 +8,14 @@ from typing import Any
 import orjson
 
 from sync.config.model import Config
-from sync.evaluate.run import field_sources, snapshot_of
+from sync.evaluate.from_store import StoreSnapshot
+from sync.evaluate.run import snapshot_of
 from sync.language.needs import needs
 from sync.language.person import ConsentFact, Event, MembershipFact, Person
 from sync.language.values import Path, decode
 from sync.model import canonical_email
 from sync.source import Origin
 from sync.store.columns import SELECT, together
-from sync.store.facts import at_path
 from sync.store.store import Store
 
 
@@ -30,28 +30,21 @@ def person_of(store: Store, config: Config, sources: Mapping[str, Origin], conta
     """Everything that the config's rules may ask about *contact*."""
     rules = {name: segment.rule for name, segment in config.segments.items()}
     since, key = store.rows("select known_since, sample_key from contacts where id = ?", contact)[0]
+    snapshot = snapshot_of(store, config, sources, rules.values())
     return Person(
-        fields=_fields(store, config, sources, contact, {path for rule in rules.values() for path in needs(rule).fields}),
-        events=_events(store, contact), consents=_consents(store, contact), memberships=_memberships(store, config, sources, contact),
+        fields=_fields(snapshot, contact, {path for rule in rules.values() for path in needs(rule).fields}),
+        events=_events(store, contact), consents=_consents(store, contact), memberships=_memberships(snapshot, contact),
         known_since=since, sample_key=key, rules=rules,
     )
 
 
-def _fields(store: Store, config: Config, sources: Mapping[str, Origin], contact: int, paths: set[Path]) -> dict[str, Any]:
-    """The fields that rules name, nested by their parts."""
-    records = {
-        connection: decode(text) for connection, text in store.rows(
-            "select connection, fields from profiles where contact = ? and state != 'gone' "
-            "order by state = 'live', mailable, updated, id", contact,
-        )
-    }
+def _fields(snapshot: StoreSnapshot, contact: int, paths: set[Path]) -> dict[str, Any]:
+    """The fields that rules name, nested by their parts: the very values that the full pass reads."""
     found: dict[str, Any] = {}
     for path in paths:
-        for source in field_sources(config, sources, path):
-            value = at_path(records.get(source.connection, {}), ".".join(source.path))
-            if value is not None and not (source.neutral and value == ""):
-                _put(found, path, value)
-                break
+        text = snapshot.fields(path)[contact].as_py()
+        if text is not None:
+            _put(found, path, decode(text))
     return found
 
 
@@ -79,11 +72,10 @@ def _consents(store: Store, contact: int) -> tuple[ConsentFact, ...]:
     )
 
 
-def _memberships(store: Store, config: Config, sources: Mapping[str, Origin], contact: int) -> tuple[MembershipFact, ...]:
-    rules = [segment.rule for segment in config.segments.values()]
-    rows = snapshot_of(store, config, sources, rules).memberships().to_pylist()
+def _memberships(snapshot: StoreSnapshot, contact: int) -> tuple[MembershipFact, ...]:
     return tuple(
-        MembershipFact(row["connection"], row["kind"], row["name"], row["audience"]) for row in rows if row["contact"] == contact
+        MembershipFact(row["connection"], row["kind"], row["name"], row["audience"])
+        for row in snapshot.memberships().to_pylist() if row["contact"] == contact
     )
 
 
