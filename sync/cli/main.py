@@ -124,11 +124,12 @@ def _unexpected(error: Exception) -> int:
 
     if isinstance(error, PlatformError):
         return _told(ExitCode.FAILED, f"segmentd: {error}")
-    if isinstance(error, sqlite3.OperationalError) and "locked" in str(error):
+    code = (getattr(error, "sqlite_errorcode", None) or 0) & 0xFF if isinstance(error, sqlite3.Error) else 0
+    if code in (sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED):
         return _told(ExitCode.LATER, "segmentd: the store is busy just now; try again")
-    if isinstance(error, sqlite3.DatabaseError) and not isinstance(error, sqlite3.IntegrityError | sqlite3.ProgrammingError):
-        return _told(ExitCode.FAILED, f"segmentd: the store cannot be read ({error}). Put back a copy of it, or move it away and run "
-                                      "`segmentd plan`: everything is pulled again")
+    if code in (sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB, sqlite3.SQLITE_IOERR, sqlite3.SQLITE_CANTOPEN, sqlite3.SQLITE_READONLY):
+        return _told(ExitCode.FAILED, f"segmentd: the store cannot be read ({error}). Look at its disk; put back a copy of it, or move "
+                                      "it away and run `segmentd plan`: everything is pulled again")
     trace = "".join(traceback.format_exception(error))
     return _told(ExitCode.BUG, f"{trace}\nsegmentd: this is a bug of ours, not of your config; please report it with the lines above")
 

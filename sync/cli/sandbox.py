@@ -33,12 +33,16 @@ def sandbox(
     names = ("mailchimp", "hubspot", "klaviyo", "control")
     wanted = dict(zip(names, _ports(ports), strict=False))
     served = VirtualClock(clock.now()) if virtual else clock
+    try:
+        running = Sandbox(served, weather=weather, seed=seed, ports=wanted)
+    except OSError as error:
+        raise click.UsageError(f"{ports} cannot be had: {error.strerror}; take other --ports, or leave them out") from None
     stop = threading.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda *_: stop.set())
     if until_eof:
         threading.Thread(target=_until_eof, args=(stop,), daemon=True).start()
-    with Sandbox(served, weather=weather, seed=seed, ports=wanted) as running:
+    with running:
         if people:
             world = random_world(seed, people, events, served.now() // DAY * DAY)
             for application in running.applications.values():

@@ -24,9 +24,9 @@ def show_plan(report: Mapping[str, Any]) -> str:
     for target in report["targets"]:
         parts += _notes(target)
     parts += _troubles(report)
-    moves = report["next"].startswith("segmentd")
+    moves, whole = report["next"].startswith("segmentd"), not any(c["failure"] for c in report["connections"].values())
     cost = f"{counted(report['calls'], 'call')}, {_minutes(report['minutes'])}. " if report["calls"] else ""
-    parts += ["", cost + (f"Next: {report['next']}" if moves else "Nothing to apply.")]
+    parts += ["", cost + (f"Next: {report['next']}" if moves else f"Nothing to apply{'' if whole else ' from what could be read'}.")]
     return "\n".join(parts)
 
 

@@ -106,3 +106,13 @@ def test_a_wrong_command_line_is_code_2_and_says_what_would_be_right(argv: list[
     wrong = said(*argv)
     assert (wrong.code, wrong.out) == (2, "")
     assert says in wrong.err
+
+
+def test_a_sandbox_on_a_port_that_is_taken_is_code_2(tmp_path: Path) -> None:
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))
+        taken.listen()
+        port = taken.getsockname()[1]
+        refused = said("sandbox", "--people", "0", "--ports", f"{port},{port},{port},{port}")
+    assert (refused.code, refused.out) == (2, "")
+    assert "cannot be had" in refused.err
