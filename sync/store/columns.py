@@ -16,6 +16,9 @@ from sync.store import border
 
 COLUMNS = ("value", "currency", "quantity", "category", "product", "campaign", "machine")
 
+_PROMOTED = frozenset(COLUMNS)
+_NONE = (None,) * len(COLUMNS)
+
 Texts = tuple[str | None, ...]                      # properties, then COLUMNS
 
 INSERT = f"events values (?, ?, ?, ?{', ?' * (1 + len(COLUMNS))})"      # type, at, hash, contact, then Texts
@@ -24,6 +27,8 @@ SELECT = f"e.properties, {', '.join(f'e.{name}' for name in COLUMNS)}"
 
 def apart(properties: Mapping[str, Json]) -> Texts:
     """The texts of an event's row."""
+    if _PROMOTED.isdisjoint(properties):
+        return (border.json_text(properties), *_NONE)
     rest = dict(properties)
     texts = [border.json_text(rest.pop(name)) if name in rest else None for name in COLUMNS]
     return (border.json_text(rest), *texts)

@@ -64,7 +64,8 @@ class Naming:
         if known is None:
             return dict(raw)
         moves = self._moves.get(native) or self._moves.setdefault(native, Moves.of(known))
-        kept = {key: value for key, value in raw.items() if key not in moves.taken}
+        taken = moves.taken
+        kept = {key: value for key, value in raw.items() if key not in taken}
         for neutral, path, dotted in moves.paths:
             value = raw.get(path)
             if value is None and dotted:
@@ -109,8 +110,10 @@ class _Page:
 
     def __init__(self, db: sqlite3.Connection, connection: int, naming: Naming, events: Sequence[Event]) -> None:
         self.db, self.connection, self.naming = db, connection, naming
+        self.prefix = str(connection)
         self.owner = _owners(db, connection, events)
-        self.types = _types(db, {naming.name(e.native) for e in events})
+        self.names = {native: naming.name(native) for native in {e.native for e in events}}
+        self.types = _types(db, set(self.names.values()))
         self.records = _records(db, connection, events)
         self.before: dict[str, Record | None] = {}                      # of records that this page changes: as they were
         self.strays = db.execute("select 1 from strays limit 1").fetchone() is not None
@@ -119,7 +122,7 @@ class _Page:
         self.written = Written()
 
     def take(self, event: Event) -> None:
-        name = self.naming.name(event.native)
+        name = self.names[event.native]
         if name in self.naming.ignored:
             return
         contact = self.owner(event)
@@ -128,9 +131,10 @@ class _Page:
         elif contact is None:
             self._wait(event)
         else:
-            key = self._key(event)
-            self.written.repeated += key in self.plain
-            if key not in self.plain:
+            key = (self.types[name], event.at, hash_of(self.prefix, event.id))
+            if key in self.plain:
+                self.written.repeated += 1
+            else:
                 self.plain[key] = (contact, apart(self.naming.properties(event.native, event.properties)))
 
     def finish(self) -> None:
@@ -179,7 +183,7 @@ class _Page:
         _stray(self.db, self.connection, event)
 
     def _key(self, event: Event) -> Key:
-        return (self.types[self.naming.name(event.native)], event.at, hash_of(str(self.connection), event.id))
+        return (self.types[self.names[event.native]], event.at, hash_of(self.prefix, event.id))
 
 
 def _id_text(said: Json) -> str:

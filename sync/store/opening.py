@@ -82,8 +82,9 @@ def connect(path: Path) -> sqlite3.Connection:
             _refuse_foreign(db, path)
             db.execute("pragma journal_mode = wal")
             # Autocheckpoints: see the module's docstring. A size limit of 0 cuts the -wal to what is in it when it starts anew.
+            # A cache of 32 MiB holds all that a page of people touches; SQLite's usual 2 do not, for a quarter more CPU.
             for setting in ("synchronous = full", "foreign_keys = on", "wal_autocheckpoint = 0", "journal_size_limit = 0",
-                            "temp_store = memory"):
+                            "temp_store = memory", "cache_size = -32768"):
                 db.execute(f"pragma {setting}")
             if not new:
                 _check(db, path)
