@@ -15,8 +15,9 @@ from sync.model import ExitCode
 from sync.once import code_of, code_of_sending, judged_now, outcome_report, pulled_report, sync_once, totals, way_through
 from sync.reconcile import run as reconciling
 from sync.reconcile.report import plan_report
-from sync.reconcile.run import Approval, KeptPlan
+from sync.reconcile.run import Approval, KeptPlan, PlanGone
 from sync.runs import recorded
+from sync.store.store import Store
 from sync.street import check_accounts, pull
 
 GUARDS = ("adds", "existing", "removes")
@@ -54,17 +55,17 @@ def plan(
 
 @click.command()
 @options
-@click.argument("name", default="")
+@click.argument("name", default="", metavar="[PLAN]")
 @click.option("--allow", "allowed", multiple=True, metavar="TARGET:GUARD", help="Let one guard of one target through.")
 @click.option("--reason", default="", help="Why; kept with the run. Needed with --allow.")
 @click.pass_obj
 def apply(clock: Clock, path: Path | None, as_json: bool, name: str, allowed: tuple[str, ...], reason: str) -> int:
-    """Send what plan NAME (default: the newest) showed and is still wanted, and nothing else."""
+    """Send what PLAN (default: the newest that `segmentd plan` showed) said and is still wanted, and nothing else."""
     pairs = [_allowed(text) for text in allowed]
     if pairs and not reason.strip():
         raise click.UsageError('--allow needs --reason "why this is meant"; it is kept with the run')
     with opened(read_config(path), clock, progress=True) as street:
-        approved = reconciling.kept(street, name)
+        approved = reconciling.kept(street, name or _newest_shown(street.store))
         _refuse_unknown_targets(pairs, approved.targets)
         with recorded(street.store, clock, "apply") as record:
             check_accounts(street)
@@ -113,6 +114,14 @@ def _refuse_unknown(what: str, named: Collection[str], known: Mapping[str, objec
     for name in named:
         if name not in known:
             raise unknown(what, name, known)
+
+
+def _newest_shown(store: Store) -> str:
+    """The newest plan that a person was shown; those that `sync` and `run` keep are applied by name only."""
+    row = store.one("select id from plans where command = 'plan' order by made desc, id desc limit 1")
+    if row is None:
+        raise PlanGone("there is no plan yet; `segmentd plan` makes one")
+    return str(row[0])
 
 
 def _refuse_unknown_targets(pairs: Collection[tuple[str, str]], targets: Mapping[str, object]) -> None:

@@ -120,6 +120,18 @@ def test_sync_ends_with_3_when_a_target_was_never_applied_and_its_next_commands_
     assert ground("sync").code == 0
 
 
+def test_apply_without_a_name_never_takes_a_plan_that_nobody_was_shown(ground: Ground) -> None:
+    assert ground("sync").code == 3                 # it keeps a plan of what waits
+    unseen = ground("apply")
+    assert unseen.code == 3
+    assert "`segmentd plan` makes one" in unseen.err
+    assert ground.writes() == 0
+    shown = ground.data("plan", "--offline")["plan"]
+    ground.clock.advance(60)
+    ground("sync")
+    assert ground.data("apply")["plan"] == shown
+
+
 def test_an_edited_rule_waits_and_an_old_plan_of_it_is_refused(ground: Ground) -> None:
     ground("plan")
     ground.change("    event: order_placed\n", "    event: order_placed\n    within: 30d\n")
