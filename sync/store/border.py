@@ -57,8 +57,8 @@ def event(given: Event) -> Event | None:
     """*given* as it can be stored; None when it has to be left out."""
     if not given.id or moment(given.at) is None or not (given.profile or given.email or given.removed):
         return None
-    ids = (given.id, given.native, given.profile or "", given.email or "")
-    if all(map(str.isascii, ids)) and "\0" not in "".join(ids):
+    ids = f"{given.id}{given.native}{given.profile or ''}{given.email or ''}"
+    if ids.isascii() and "\0" not in ids:
         return given
     profile = ProfileId(text(given.profile)) if given.profile else None
     fit = replace(given, id=text(given.id), native=text(given.native), profile=profile, email=_address(given.email))

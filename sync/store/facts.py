@@ -24,6 +24,7 @@ from sync.store.store import hash_of
 Fact = tuple[int, int, str]                         # type, contact, same
 Key = tuple[int, int, int]                          # of a row of events: type, at, hash
 Record = tuple[int, int, int, str, str]             # type, at, contact, same, properties
+Row = tuple[int, int, str, str]                     # of a fact's records, the earliest first: at, connection, source, properties
 
 
 @dataclass(frozen=True, slots=True)
@@ -284,13 +285,17 @@ def _replace_records(
 ) -> None:
     """Source id → its record as it was and as it is from now on (None: there is none)."""
     moved = {id_: pair for id_, pair in changes.items() if pair[0] != pair[1]}
-    touched = {(record[0], record[2], record[3]) for pair in moved.values() for record in pair if record}
-    _retract(db, touched)
+    before = _standing(db, {(record[0], record[2], record[3]) for pair in moved.values() for record in pair if record})
+    after = {fact: [row for row in rows if row[1] != connection or row[2] not in moved] for fact, rows in before.items()}
+    for id_, (_, now) in moved.items():
+        if now:
+            after[(now[0], now[2], now[3])].append((now[1], connection, id_, now[4]))
     gone = [(connection, id_) for id_, (_, now) in moved.items() if now is None]
     db.executemany("delete from records where connection = ? and source = ?", gone)
     there = [(connection, id_, *now) for id_, (_, now) in moved.items() if now]
     db.executemany("insert or replace into records values (?, ?, ?, ?, ?, ?, ?)", there)
-    _derive(db, touched)
+    _retract(db, before)
+    _derive(db, after)
 
 
 @contextmanager
@@ -298,37 +303,36 @@ def rederive(db: sqlite3.Connection, contacts: Iterable[int]) -> Iterator[None]:
     """The facts of *contacts* are taken back before the block and derived again after it."""
     wanted = orjson.dumps(list(contacts)).decode()
     query = "select distinct type, contact, same from records where contact in (select value from json_each(?))"
-    _retract(db, db.execute(query, (wanted,)).fetchall())
+    _retract(db, _standing(db, db.execute(query, (wanted,)).fetchall()))
     yield
-    _derive(db, db.execute(query, (wanted,)).fetchall())
+    _derive(db, _standing(db, db.execute(query, (wanted,)).fetchall()))
 
 
-def _winners(db: sqlite3.Connection, facts: Iterable[Fact]) -> dict[Fact, tuple[int, str]]:
-    """Time and properties of each of *facts* that has a record: those of the earliest one."""
+def _standing(db: sqlite3.Connection, facts: Iterable[Fact]) -> dict[Fact, list[Row]]:
+    """Each of *facts* with its records."""
     asked = list(facts)
     rows = db.execute(
         "select f.key, r.at, r.connection, r.source, r.properties from json_each(?) f cross join records r "
         "on r.type = f.value ->> 0 and r.contact = f.value ->> 1 and r.same = f.value ->> 2", (orjson.dumps(asked).decode(),),
     )
-    first: dict[int, tuple[int, int, str, str]] = {}
-    for number, *record in rows:
-        found = (record[0], record[1], record[2], record[3])
-        first[number] = min(found, first.get(number, found))
-    return {asked[number]: (at, properties) for number, (at, _, _, properties) in first.items()}
+    found: dict[Fact, list[Row]] = {fact: [] for fact in asked}
+    for number, at, connection, source, properties in rows:
+        found[asked[number]].append((at, connection, source, properties))
+    return found
 
 
 def _hash(fact: Fact) -> int:
     return hash_of("fact", str(fact[0]), str(fact[1]), fact[2])
 
 
-def _retract(db: sqlite3.Connection, facts: Iterable[Fact]) -> None:
-    rows = [(fact[0], at, _hash(fact)) for fact, (at, _) in _winners(db, facts).items()]
+def _retract(db: sqlite3.Connection, facts: Mapping[Fact, Sequence[Row]]) -> None:
+    """Take the event of each fact back that has records."""
+    rows = [(fact[0], min(records)[0], _hash(fact)) for fact, records in facts.items() if records]
     db.executemany("delete from events where type = ? and at = ? and hash = ?", rows)
 
 
-def _derive(db: sqlite3.Connection, facts: Iterable[Fact]) -> None:
-    rows = [
-        (fact[0], at, _hash(fact), fact[1], *apart(orjson.loads(properties)))
-        for fact, (at, properties) in _winners(db, facts).items()
-    ]
+def _derive(db: sqlite3.Connection, facts: Mapping[Fact, Sequence[Row]]) -> None:
+    """The earliest record of each fact is its event."""
+    winners = [(fact, min(records)) for fact, records in facts.items() if records]
+    rows = [(fact[0], row[0], _hash(fact), fact[1], *apart(orjson.loads(row[3]))) for fact, row in winners]
     db.executemany(f"insert or replace into {INSERT}", rows)
