@@ -19,7 +19,7 @@ from sync.model import ContactId, ExitCode, SegmentdError, TargetKey
 from sync.reconcile.guard import Refusal, judge
 from sync.reconcile.plan import Caution, Change, Plan, plan
 from sync.reconcile.sender import Report, Sender
-from sync.reconcile.views import fresh, read_view, resolve, standing_of, view_of
+from sync.reconcile.views import People, fresh, read_view, resolve, view_of
 from sync.source import Source
 from sync.store import memberships, outbox, streams
 from sync.store.memberships import TargetState
@@ -106,18 +106,19 @@ def judge_targets(street: Street, evaluation: Evaluation, *, only: Collection[st
     """The plan of each target (of segments *only*, on *platform*) and whether it may be carried out. Reads the store only."""
     known = memberships.states(street.store)
     desired = memberships.segments(street.store)
+    people = People(street.store, street.config)
     judged = []
     for spec in specs(street.config):
         key = str(key_of(spec))
         if (only and spec.segment not in only) or (platform and spec.connection != platform) or key not in known:
             continue
         members = desired[spec.segment].members if spec.segment in desired else np.empty(0, np.int32)
-        judged.append(_judge(street, evaluation, spec, known[key], frozenset(map(ContactId, members.tolist()))))
+        judged.append(_judge(street, evaluation, people, spec, known[key], frozenset(map(ContactId, members.tolist()))))
     return judged
 
 
 def _judge(
-    street: Street, evaluation: Evaluation, spec: TargetSpec, state: TargetState, desired: frozenset[ContactId],
+    street: Street, evaluation: Evaluation, people: People, spec: TargetSpec, state: TargetState, desired: frozenset[ContactId],
 ) -> Judged:
     now = street.clock.now()
     audience, scope, caution = _audience_of(street, state), None, _caution(street, evaluation, spec, state)
@@ -128,7 +129,7 @@ def _judge(
             caution = Caution(freeze=f"its subscription type cannot be asked: {error}")
     made = plan(
         state.key, desired, view_of(street.store, state, now), memberships.owned(street.store, state.id),
-        standing_of(street.store, street.config, spec, state, audience, scope), spec.manage, caution=caution,
+        people.standing(spec, state, audience, scope), spec.manage, caution=caution,
         first_fill=state.applied is None,
     )
     rule = digest_of(evaluation.rules[spec.segment], settings_digest(spec))

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Collection
+from functools import cache, cached_property, partial
 
 from connectors.base import Clock, FaultKind, Millis, PlatformError, ProfileId
 from sync.config.model import Config, Require, TargetSpec
 from sync.crash import crash_point
+from sync.model import ContactId
 from sync.reconcile.doubt import Doubt, told_ours
 from sync.reconcile.plan import Standing, View
 from sync.source import Source
@@ -120,14 +122,30 @@ def view_of(store: Store, state: TargetState, now: Millis) -> View:
     return View(memberships.members(store, state.id), complete, None if complete else frozenset())
 
 
-def standing_of(store: Store, config: Config, spec: TargetSpec, state: TargetState, audience: str, scope: str | None) -> Standing:
-    """Who is barred, frozen, reachable for one target. *audience* and *scope* (of a subscription type) are the platform's ids.
-    Whoever left or was suppressed on a list itself is barred from that list, too."""
-    scopes = [s for s in (scope, state.remote.id if state.remote else None) if s]
-    withdrawn = memberships.barred(store, config.consent.withdrawn.value, state.connection, audience, scopes)
-    return Standing(
-        barred=withdrawn, frozen=memberships.unreadable(store),
-        reachable=memberships.reachable(store, state.connection, audience, state.id),
-        granted=memberships.granted(store) if spec.require is Require.GRANTED else None,
-        stuck=memberships.stuck(store, state.id),
-    )
+class People:
+    """Who is barred, frozen, reachable: asked of the store once for all targets that are judged together."""
+
+    def __init__(self, store: Store, config: Config) -> None:
+        self._store, self._where = store, config.consent.withdrawn.value
+        self._barred = cache(partial(memberships.barred, store, self._where))
+        self._reachable = cache(partial(memberships.reachable, store))
+
+    @cached_property
+    def _unreadable(self) -> frozenset[ContactId]:
+        return memberships.unreadable(self._store)
+
+    @cached_property
+    def _granted(self) -> frozenset[ContactId]:
+        return memberships.granted(self._store)
+
+    def standing(self, spec: TargetSpec, state: TargetState, audience: str, scope: str | None) -> Standing:
+        """For one target. *audience* and *scope* (of a subscription type) are the platform's ids. Whoever left or was
+        suppressed on a list itself is barred from that list, too."""
+        scopes = [s for s in (scope, state.remote.id if state.remote else None) if s]
+        return Standing(
+            barred=self._barred(state.connection, audience) | memberships.barred_from(self._store, state.connection, scopes),
+            frozen=self._unreadable,
+            reachable=self._reachable(state.connection, audience, memberships.refused(self._store, state.id)),
+            granted=self._granted if spec.require is Require.GRANTED else None,
+            stuck=memberships.stuck(self._store, state.id),
+        )

@@ -274,36 +274,49 @@ class Reach:
     email: str | None
 
 
-def reachable(store: Store, connection: int, audience: str, target: int) -> dict[ContactId, Reach]:
-    """Contacts with a live profile there; of several the newest mailable one. A contact whose add became a dead letter is
-    left out until its profile changes."""
+def reachable(store: Store, connection: int, audience: str, leaving_out: Collection[ProfileId] = ()) -> dict[ContactId, Reach]:
+    """Contacts with a live profile there, *leaving_out* some profiles; of several the newest mailable one."""
     rows = store.rows(
-        "select p.contact, p.id, p.email from profiles p where p.connection = ?1 and p.audience = ?2 and p.state = 'live' "
-        "and not exists (select 1 from outbox o where o.target = ?3 and o.profile = p.id and o.state = 'dead' "
-        "and o.op = 'add' and coalesce(p.updated, 0) <= o.made) order by p.mailable, p.updated, p.id",
-        connection, audience, target,
+        "select contact, id, email from profiles where connection = ? and audience = ? and state = 'live' "
+        "order by mailable, updated, id", connection, audience,
     )
-    return {row[0]: Reach(row[1], row[2]) for row in rows}
+    left_out = set(leaving_out)
+    return {contact: Reach(profile, email) for contact, profile, email in rows if profile not in left_out}
+
+
+def refused(store: Store, target: int) -> frozenset[ProfileId]:
+    """Profiles whose add became a dead letter: not reachable until they change."""
+    return _dead(store, target, Op.ADD)
 
 
 def stuck(store: Store, target: int) -> frozenset[ProfileId]:
     """Members whose remove became a dead letter: not tried again until their profile changes."""
+    return _dead(store, target, Op.REMOVE)
+
+
+def _dead(store: Store, target: int, op: Op) -> frozenset[ProfileId]:
     return frozenset(row[0] for row in store.rows(
         "select o.profile from outbox o join targets t on t.id = o.target "
         "left join profiles p on p.connection = t.connection and p.id = o.profile "
-        "where o.target = ? and o.state = 'dead' and o.op = 'remove' and coalesce(p.updated, 0) <= o.made", target,
+        "where o.target = ? and o.state = 'dead' and o.op = ? and coalesce(p.updated, 0) <= o.made", target, op.value,
     ))
 
 
-def barred(store: Store, where: str, connection: int, audience: str, scopes: Collection[str]) -> frozenset[ContactId]:
-    """Contacts whose e-mail consent is withdrawn or suppressed: *where* "anywhere", on this "platform" or "audience"; those
-    that concern one subscription type or one list only for a target that names it or is it (*scopes*)."""
+def barred(store: Store, where: str, connection: int, audience: str) -> frozenset[ContactId]:
+    """Contacts whose e-mail consent is withdrawn or suppressed: *where* "anywhere", on this "platform" or "audience"."""
     return frozenset(row[0] for row in store.rows(
         "select distinct p.contact from consents s join profiles p on p.connection = s.connection and p.id = s.profile "
-        "where s.channel = 'email' and p.state != 'gone' and (s.state = 'withdrawn' or s.suppressed) and ("
-        " (s.scope = '' and (?1 = 'anywhere' or (s.connection = ?2 and (?1 = 'platform' or p.audience = ?3))))"
-        " or (s.scope != '' and s.scope in (select value from json_each(?4)) and s.connection = ?2))",
-        where, connection, audience, orjson.dumps(list(scopes)).decode(),
+        "where s.channel = 'email' and p.state != 'gone' and (s.state = 'withdrawn' or s.suppressed) and s.scope = '' "
+        "and (?1 = 'anywhere' or (s.connection = ?2 and (?1 = 'platform' or p.audience = ?3)))", where, connection, audience,
+    ))
+
+
+def barred_from(store: Store, connection: int, scopes: Collection[str]) -> frozenset[ContactId]:
+    """Contacts who withdrew from, or are suppressed on, one of *scopes* only: subscription types or lists of one connection."""
+    return frozenset(row[0] for row in store.rows(
+        "select distinct p.contact from consents s join profiles p on p.connection = s.connection and p.id = s.profile "
+        "where s.channel = 'email' and p.state != 'gone' and (s.state = 'withdrawn' or s.suppressed) and s.connection = ? "
+        "and s.scope != '' and s.scope in (select value from json_each(?))", connection, orjson.dumps(list(scopes)).decode(),
     ))
 
 

@@ -276,7 +276,7 @@ class Place:
 
     def plan(self, key: str, desired: Sequence[int] | set[int], manage: Manage = Manage.OURS) -> Plan:
         state = self.state(key)
-        reach = memberships.reachable(self.store, self.source.number, "", state.id)
+        reach = memberships.reachable(self.store, self.source.number, "", memberships.refused(self.store, state.id))
         standing = Standing(frozenset(), frozenset(), reach, stuck=memberships.stuck(self.store, state.id))
         return plan(
             key, frozenset(map(ContactId, desired)), view_of(self.store, state, self.clock.now()),

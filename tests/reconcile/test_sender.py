@@ -462,4 +462,4 @@ def test_the_dead_letter_of_one_target_bars_from_no_other(place: Place) -> None:
     place.send()
     place.toy.refused = set()
     assert len(place.approve(b, {0}).adds) == 1
-    assert memberships.reachable(place.store, place.source.number, "", place.state(a).id) == {}
+    assert memberships.reachable(place.store, place.source.number, "", memberships.refused(place.store, place.state(a).id)) == {}
