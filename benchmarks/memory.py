@@ -8,7 +8,6 @@ minutes and not hours.
 
 from __future__ import annotations
 
-import resource
 import subprocess
 import sys
 import tempfile
@@ -16,7 +15,7 @@ import time
 from pathlib import Path
 
 from benchmarks.figures import figure
-from benchmarks.stage import NOW, Stage
+from benchmarks.stage import NOW, Stage, peak
 from benchmarks.walk import Walk
 from connectors.base import DAY
 from connectors.sandbox.control import Controls, SharedClock
@@ -52,11 +51,6 @@ def client(config: str, control: str) -> int:
         if code:
             return 1
     return 0
-
-
-def peak() -> int:
-    """Peak resident bytes of this process."""
-    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024
 
 
 def main() -> int:

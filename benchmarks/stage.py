@@ -11,10 +11,13 @@ pages that stand ready. `stage.calls()` tells which calls were made, so that oth
 from __future__ import annotations
 
 import json
+import resource
 import subprocess
 import sys
+import time
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
+from pathlib import Path
 from typing import Any
 
 from connectors.base import DAY, Clock, Connection, Connector, Millis, Secret
@@ -114,12 +117,16 @@ class Prompter:
         return self._heard[key], None
 
 
+def peak() -> int:
+    """Peak resident bytes of this process since it began; getrusage would count the parent's at the fork, too."""
+    status = Path("/proc/self/status")
+    if status.exists():
+        return next(int(line.split()[1]) * 1024 for line in status.read_text().splitlines() if line.startswith("VmHWM:"))
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024
+
+
 def serve(names: Sequence[str], prebuilt: bool) -> None:
     """Answer the parent's questions, a line each, until it hangs up."""
-    import dataclasses
-    import resource
-    import time
-
     with Sandbox(VirtualClock(NOW), platforms=names) as sandbox:
         prompters = [Prompter(application) for application in sandbox.applications.values()] if prebuilt else []
         for application, prompter in zip(sandbox.applications.values(), prompters, strict=False):
@@ -127,11 +134,11 @@ def serve(names: Sequence[str], prebuilt: bool) -> None:
         for line in sys.stdin:
             found: Any = sandbox.urls
             if line.strip() == "calls":
-                found = [dataclasses.asdict(call) for prompter in prompters for call in prompter.calls.values()]
+                found = [asdict(call) for prompter in prompters for call in prompter.calls.values()]
                 for prompter in prompters:
                     prompter.calls.clear()
             elif line.strip() == "cost":
-                found = [time.process_time(), resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024]
+                found = [time.process_time(), peak()]
             print(json.dumps(found), flush=True)
 
 
