@@ -66,7 +66,8 @@ def _last_run(found: dict[str, Any]) -> str:
     if last is None:
         return "Nothing was run yet."
     how = "under way or cut off" if last["exit"] is None else f"exit code {last['exit']}"
-    return f"Last run: {last['command']}, {span(last['age_ms'])} ago, {how}."
+    unused = f"; not used: {', '.join(last['unused'])}" if last["unused"] else ""
+    return f"Last run: {last['command']}, {span(last['age_ms'])} ago, {how}{unused}."
 
 
 def _segment_remark(segment: dict[str, Any]) -> str:

@@ -47,7 +47,7 @@ def plan(
         name = reconciling.keep(street, judged, "plan")
         report = plan_report(street, evaluation, judged, name, wrong)
         report["pulled"] = pulled_report(pulled)
-        record.end(code_of(street, pulled, judged, {}), {"plan": name, "targets": len(judged)})
+        record.end(code_of(street, pulled, judged, {}), {"plan": name, "targets": len(judged), "unused": list(street.failures)})
     _typable(report)
     emit(report, as_json, lambda: show_plan(report))
     return record.code
@@ -75,7 +75,8 @@ def apply(clock: Clock, path: Path | None, as_json: bool, name: str, allowed: tu
             ways = {j.key: _way(approved, approval, j) for j in judged if j.key in approval.refused}
             outcome = outcome_report(approved.id, approval.enqueued, approval.refused, approval.dropped, sent, ways)
             code = ExitCode.REFUSED if approval.refused else code_of_sending(street, sent)
-            record.end(code, {"plan": approved.id, "allowed": list(allowed), "reason": reason, **totals(sent)})
+            said = {"plan": approved.id, "allowed": list(allowed), "reason": reason}
+            record.end(code, {**said, **totals(sent), "unused": list(street.failures)})
     _typable(outcome)
     emit(outcome, as_json, lambda: show_outcome(outcome))
     return record.code
@@ -92,7 +93,8 @@ def sync(clock: Clock, path: Path | None, as_json: bool, connections: tuple[str,
     _refuse_unknown("connection", connections, config.connections)
     with opened(config, clock, progress=True) as street, recorded(street.store, clock, "sync") as record:
         outcome, code = sync_once(street, connections, complete=complete)
-        record.end(code, {k: outcome[k] for k in ("added", "removed", "dead", "waiting")})
+        numbers = {k: outcome[k] for k in ("added", "removed", "dead", "waiting")}
+        record.end(code, {**numbers, "unused": list(street.failures)})
     _typable(outcome)
     emit(outcome, as_json, lambda: show_outcome(outcome))
     return record.code

@@ -70,7 +70,8 @@ def _one_run(street: Street, say: Say) -> None:
             record.end(ExitCode.FAILED, {"error": str(error)})
             say(f"{error}; the next run tries again")
             return
-        record.end(code, {k: outcome[k] for k in ("added", "removed", "dead", "waiting")})
+        numbers = {k: outcome[k] for k in ("added", "removed", "dead", "waiting")}
+        record.end(code, {**numbers, "unused": list(street.failures)})
     for line in _told(outcome):
         say(line)
 

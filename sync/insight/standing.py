@@ -6,6 +6,7 @@ from typing import Any
 
 from connectors.base import Millis
 from sync.config.model import Config, Manage
+from sync.insight.person import decode_summary
 from sync.model import TargetKey
 from sync.source import origins
 from sync.store import memberships, outbox, streams
@@ -79,8 +80,11 @@ def _held(store: Store) -> int:
 
 
 def _last_run(store: Store, now: Millis) -> dict[str, Any] | None:
-    row = store.one("select id, command, started, exit from runs order by id desc limit 1")
-    return None if row is None else {"run": row[0], "command": row[1], "age_ms": now - row[2], "exit": row[3]}
+    row = store.one("select id, command, started, exit, summary from runs order by id desc limit 1")
+    if row is None:
+        return None
+    unused = decode_summary(row[4]).get("unused", [])
+    return {"run": row[0], "command": row[1], "age_ms": now - row[2], "exit": row[3], "unused": unused}
 
 
 def _next(found: dict[str, Any]) -> str:

@@ -149,6 +149,7 @@ def test_a_refused_key_is_code_1_says_where_and_leaves_the_others_working(ground
     assert "Sandbox Inc" in plan.out
     assert "pk_not_this_one" not in plan.out + plan.err
     assert ground("sync").code == 1
+    assert "not used: klaviyo." in ground("status").out
 
 
 def test_a_missing_secret_is_code_2_with_its_place(ground: Ground) -> None:
