@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 import orjson
 
-from connectors.base import Millis, Op, PlatformError, RemoteTarget, StreamKind, instant
+from connectors.base import DAY, Millis, Op, PlatformError, RemoteTarget, StreamKind, instant
 from sync.config.model import Apply, Config, Existing, Manage, TargetSpec
 from sync.crash import crash_point
 from sync.evaluate.run import Evaluation, watch_key, watched_by
@@ -25,6 +25,8 @@ from sync.store import memberships, outbox, streams
 from sync.store.memberships import TargetState
 from sync.store.store import digest_of
 from sync.street import Street, together
+
+KEPT_PLANS = 100                                    # at least; older ones go after a month
 
 
 @dataclass(frozen=True, slots=True)
@@ -209,7 +211,12 @@ def keep(street: Street, judged: Sequence[Judged], command: str) -> str:
     name = f"{instant(now):%Y%m%d-%H%M%S}-{hashlib.sha256(body).hexdigest()[:6]}"
     with street.store.transaction() as db:
         db.execute(
-            "insert or replace into plans values (?, ?, '[]', ?, ?)", (name, now, command, zlib.compress(body)),
+            "insert into plans values (?, ?, '[]', ?, ?) on conflict do update set "
+            "command = case when command = 'plan' then command else excluded.command end", (name, now, command, zlib.compress(body)),
+        )
+        db.execute(
+            "delete from plans where id not in (select id from plans order by made desc, id desc limit ?) and made < ?",
+            (KEPT_PLANS, now - 30 * DAY),
         )
         crash_point("plan.before_commit")
     return name
