@@ -24,7 +24,7 @@ from sync.store import people, streams
 from sync.store.facts import Naming, join_known_strays, join_strays, write_events
 from sync.store.store import Store
 
-ENOUGH = 1000                                       # rows of one transaction, at least
+ENOUGH = 5000                                       # rows of one transaction, at least
 MOST_PAGES = 25                                     # so many calls are repeated at most after a kill
 CALM = 50_000
 """Objects made before Python's collector looks for rings among them. A page is a tree and has none; with the usual 700 the
