@@ -28,13 +28,13 @@ def sync_once(
     judged = [each for each in judged if not connections or each.spec.connection in connections]
     enqueued, waiting, failed = _let_go(street, judged, data_may_go)
     name = reconciling.keep(street, judged, "sync") if waiting else ""
-    sent = send(street, connections)
+    sent = send(street, {j.state.id for j in judged if j.key in enqueued}, connections)
     ways = {j.key: way_through(name, j.key, [r.guard for r in j.refusals]) for j in judged if j.key in waiting}
     outcome = outcome_report(name, enqueued, waiting, {}, sent, ways)
     outcome["problems"] = wrong | failed
     outcome["pulled"] = pulled_report(pulled)
     outcome["withheld"] = {j.key: dict(j.plan.withheld) for j in judged if j.plan.withheld}
-    code = ExitCode.FAILED if failed else code_of(street, pulled, [], sent)
+    code = ExitCode.FAILED if outcome["problems"] else code_of(street, pulled, [], sent)
     return outcome, ExitCode.REFUSED if waiting and code is ExitCode.OK else code
 
 
@@ -123,6 +123,8 @@ def code_of(street: Street, pulled: Collection[Pulled], judged: Collection[Judge
 
 def code_of_sending(street: Street, sent: Mapping[str, Report]) -> ExitCode:
     numbers = totals(sent)
+    if street.failures:
+        return ExitCode.FAILED
     if numbers["dead"]:
         return ExitCode.DEAD_LETTERS
     if any(report.stopped for report in sent.values()):

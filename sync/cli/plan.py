@@ -71,7 +71,7 @@ def apply(clock: Clock, path: Path | None, as_json: bool, name: str, allowed: tu
             check_accounts(street)
             _, judged = judged_now(street)
             approval = reconciling.approve(street, judged, approved, pairs)
-            sent = reconciling.send(street)
+            sent = reconciling.send(street, approval.sendable)
             ways = {j.key: _way(approved, approval, j) for j in judged if j.key in approval.refused}
             outcome = outcome_report(approved.id, approval.enqueued, approval.refused, approval.dropped, sent, ways)
             code = ExitCode.REFUSED if approval.refused else code_of_sending(street, sent)

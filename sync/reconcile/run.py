@@ -235,8 +235,9 @@ def kept(street: Street, name: str = "") -> KeptPlan:
 
 @dataclass(frozen=True, slots=True)
 class Approval:
-    """What an apply let through. *dropped*: approved but wanted no more; *refused*: key → why it stays."""
+    """What an apply let through. *sendable*: targets (by number) whose letters may go now; *dropped*: approved but wanted no more; *refused*: key → why it stays."""
 
+    sendable: frozenset[int] = frozenset()
     enqueued: Mapping[str, int] = field(default_factory=dict)
     dropped: Mapping[str, int] = field(default_factory=dict)
     refused: Mapping[str, str] = field(default_factory=dict)
@@ -253,6 +254,7 @@ def approve(
     ownership = memberships.digest_of_ownership(street.store, {j.key: j.state for j in judged})
     enqueued: dict[str, int] = {}
     dropped: dict[str, int] = {}
+    sendable: set[int] = set()
     there = {each.key for each in judged}
     refused = {
         key: "it is no longer in the config" for key, planned in approved.targets.items()
@@ -260,23 +262,26 @@ def approve(
     }
     for each in judged:
         planned = approved.targets.get(each.key)
-        if planned is None or each.key in approved.handed_over or each.spec.manage is Manage.OBSERVE:
+        if planned is None or each.spec.manage is Manage.OBSERVE:
             continue
-        why = (
-            street.failures.get(each.spec.connection, "") or _moved(each, planned, ownership) or _frozen(each, planned)
-            or _guarded(each, planned, allowed)
-        )
+        why = street.failures.get(each.spec.connection, "") or _frozen(each, planned) or _guarded(each, planned, allowed)
+        if each.key in approved.handed_over:        # what is left of it goes on, as far as it is still wanted
+            retract(street, each)
+            sendable |= set() if why else {each.state.id}
+            continue
+        why = why or _moved(each, planned, ownership)
         wanted = {(profile, op) for _, profile, op in planned["changes"]}
         changes = [c for c in each.plan.changes if (c.profile, c.op.value) in wanted]
         try:
             if not why:
                 enqueued[each.key] = enqueue(street, each, changes, plan_name=approved.id, existing="existing" in planned["guards"])
                 dropped[each.key] = len(wanted) - len(changes)
+                sendable.add(each.state.id)
         except (PlatformError, PlanGone) as error:
             why = str(error)
         if why:
             refused[each.key] = why
-    return Approval(enqueued, {k: n for k, n in dropped.items() if n}, refused)
+    return Approval(frozenset(sendable), enqueued, {k: n for k, n in dropped.items() if n}, refused)
 
 
 def _moved(each: Judged, planned: Mapping[str, Any], ownership: Mapping[str, str]) -> str:
@@ -353,13 +358,17 @@ def may_go(each: Judged) -> bool:
 # --- sending --------------------------------------------------------------------------------------------------------------
 
 
-def send(street: Street, only: Iterable[str] = ()) -> dict[str, Report]:
-    """Send what the outbox holds, every connection at once: connection → what came of it."""
+def send(street: Street, targets: Collection[int], only: Iterable[str] = ()) -> dict[str, Report]:
+    """Send what the outbox holds for *targets* (the store's numbers), every connection at once: connection → what came of it.
+
+    A letter whose target was not judged and let go in this very run stays: what was approved once may be unwanted by now.
+    """
     began = street.clock.now()
 
     def one(source: Source) -> tuple[str, Report]:
         sender = Sender(
             street.store, source, street.clock, street.policy, began, jitter=street.jitter, progress=street.watch.sent,
+            targets=targets,
         )
         return source.name, sender.run(street.stopping)
 

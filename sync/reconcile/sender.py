@@ -14,7 +14,7 @@ platform that takes nothing is down: after as many calls in a row as the policy 
 from __future__ import annotations
 
 import random
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass, field
 
 from connectors.base import (
@@ -81,10 +81,11 @@ class Sender:
 
     def __init__(
         self, store: Store, source: Source, clock: Clock, policy: RetryPolicy, began: Millis, *,
-        jitter: Callable[[], float] = random.random, progress: Sent = silent,
+        jitter: Callable[[], float] = random.random, progress: Sent = silent, targets: Collection[int] | None = None,
     ) -> None:
+        """*targets*: whose letters may go in this round; None: those of every target."""
         self.store, self.source, self.clock, self.policy, self.began = store, source, clock, policy, began
-        self.jitter, self.progress = jitter, progress
+        self.jitter, self.progress, self.targets = jitter, progress, targets
         self.report = Report()
         self.limits = source.capabilities.batch
         self._failed = 0                            # calls in a row that failed as a whole
@@ -93,7 +94,7 @@ class Sender:
     def run(self, stopping: Callable[[], bool] = lambda: False) -> Report:
         """Send until nothing is due, waiting for what is due within the policy's patience; stop between two batches when
         *stopping* says so. What is left stays in the outbox."""
-        total = outbox.backlog(self.store, self.source.number, self.clock.now(), ()).ready
+        total = outbox.backlog(self.store, self.source.number, self.clock.now(), (), self.targets).ready
         while not stopping() and 0 not in self.report.stopped and not self.report.paused:
             batch = self._claim()
             if batch:
@@ -107,23 +108,23 @@ class Sender:
     def _claim(self) -> list[Letter]:
         crash_point("send.before_claim")
         with self.store.transaction() as db:
-            return outbox.claim(db, self.source.number, self.limits, self.clock.now(), self._left_out())
+            return outbox.claim(db, self.source.number, self.limits, self.clock.now(), self._left_out(), self.targets)
 
     def _left_out(self) -> list[int]:
         return [target for target in self.report.stopped if target]
 
     def _left(self) -> int:
-        found = self.store.one(
-            "select count(*) from outbox o join targets t on t.id = o.target where t.connection = ? and o.state = 'waiting'",
+        rows = self.store.rows(
+            "select o.target from outbox o join targets t on t.id = o.target where t.connection = ? and o.state = 'waiting'",
             self.source.number,
         )
-        return int(found[0]) if found else 0
+        return sum(self.targets is None or target in self.targets for (target,) in rows)
 
     def _await_due(self) -> bool:
         """Sleep towards the time the next letter is due, a little at a time so that *stopping* is asked; False when nothing
         is, or too late to be worth waiting for."""
         now = self.clock.now()
-        due = outbox.backlog(self.store, self.source.number, now, self._left_out()).next_due
+        due = outbox.backlog(self.store, self.source.number, now, self._left_out(), self.targets).next_due
         if due is None or due - now > self.policy.patience * 1000:
             return False
         self.clock.sleep(min((due - now) / 1000, LONGEST_SLEEP))

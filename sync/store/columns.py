@@ -6,7 +6,8 @@ text of the property of its name, null where the event has none.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+import sqlite3
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 import orjson
@@ -16,22 +17,34 @@ from sync.store import border
 
 COLUMNS = ("value", "currency", "quantity", "category", "product", "campaign", "machine")
 
-_PROMOTED = frozenset(COLUMNS)
-_NONE = (None,) * len(COLUMNS)
-
-Texts = tuple[str | None, ...]                      # properties, then COLUMNS
-
-INSERT = f"events values (?, ?, ?, ?{', ?' * (1 + len(COLUMNS))})"      # type, at, hash, contact, then Texts
 SELECT = f"e.properties, {', '.join(f'e.{name}' for name in COLUMNS)}"
 
+Key = tuple[int, int, int]                          # of a row of events: type, at, hash
+Names = tuple[str, ...]                             # the columns that are not null
+Apart = tuple[Names, tuple[str, ...]]               # and the texts: properties, then those columns
 
-def apart(properties: Mapping[str, Json]) -> Texts:
+
+def apart(properties: Mapping[str, Json]) -> Apart:
     """The texts of an event's row."""
-    if _PROMOTED.isdisjoint(properties):
-        return (border.json_text(properties), *_NONE)
+    names = tuple(filter(properties.__contains__, COLUMNS))
+    if not names:
+        return names, (border.json_text(properties),)
     rest = dict(properties)
-    texts = [border.json_text(rest.pop(name)) if name in rest else None for name in COLUMNS]
-    return (border.json_text(rest), *texts)
+    texts = [border.json_text(rest.pop(name)) for name in names]
+    return names, (border.json_text(rest), *texts)
+
+
+def insert(db: sqlite3.Connection, conflict: str, rows: Iterable[tuple[Key, int, Apart]]) -> None:
+    """Write events (key, contact, texts); *conflict*: "ignore" or "replace". Nulls are left out, since to bind one costs more than
+    to bind a text."""
+    alike: dict[Names, list[tuple[int | str, ...]]] = {}
+    for key, contact, (names, texts) in rows:
+        alike.setdefault(names, []).append((*key, contact, *texts))
+    for names, values in alike.items():
+        columns = ("type", "at", "hash", "contact", "properties", *names)
+        db.executemany(
+            f"insert or {conflict} into events ({', '.join(columns)}) values ({', '.join('?' * len(columns))})", values,
+        )
 
 
 def together(texts: Sequence[str | None], decode: Any = orjson.loads) -> dict[str, Json]:

@@ -18,11 +18,10 @@ import orjson
 from connectors.base import Event, EventName, Json
 from sync.model import canonical_email
 from sync.store import border
-from sync.store.columns import INSERT, Texts, apart
+from sync.store.columns import Apart, Key, apart, insert
 from sync.store.store import hash_of
 
 Fact = tuple[int, int, str]                         # type, contact, same
-Key = tuple[int, int, int]                          # of a row of events: type, at, hash
 Record = tuple[int, int, int, str, str]             # type, at, contact, same, properties
 Row = tuple[int, int, str, str]                     # of a fact's records, the earliest first: at, connection, source, properties
 
@@ -118,7 +117,7 @@ class _Page:
         self.records = _records(db, connection, events)
         self.before: dict[str, Record | None] = {}                      # of records that this page changes: as they were
         self.strays = db.execute("select 1 from strays limit 1").fetchone() is not None
-        self.plain: dict[Key, tuple[int, Texts]] = {}
+        self.plain: dict[Key, tuple[int, Apart]] = {}
         self.void: list[Key] = []
         self.written = Written()
 
@@ -142,8 +141,8 @@ class _Page:
         self.db.executemany("delete from events where type = ? and at = ? and hash = ?", self.void)
         _replace_records(self.db, self.connection, {id_: (was, self.records.get(id_)) for id_, was in self.before.items()})
         before = self.db.total_changes
-        rows = [(*key, contact, *texts) for key, (contact, texts) in self.plain.items()]
-        self.db.executemany(f"insert or ignore into {INSERT}", rows)
+        rows = [(key, contact, texts) for key, (contact, texts) in self.plain.items()]
+        insert(self.db, "ignore", rows)
         fresh = self.db.total_changes - before
         self.written.new, self.written.repeated = self.written.new + fresh, self.written.repeated + len(rows) - fresh
 
@@ -334,5 +333,4 @@ def _retract(db: sqlite3.Connection, facts: Mapping[Fact, Sequence[Row]]) -> Non
 def _derive(db: sqlite3.Connection, facts: Mapping[Fact, Sequence[Row]]) -> None:
     """The earliest record of each fact is its event."""
     winners = [(fact, min(records)) for fact, records in facts.items() if records]
-    rows = [(fact[0], row[0], _hash(fact), fact[1], *apart(orjson.loads(row[3]))) for fact, row in winners]
-    db.executemany(f"insert or replace into {INSERT}", rows)
+    insert(db, "replace", [((fact[0], row[0], _hash(fact)), fact[1], apart(orjson.loads(row[3]))) for fact, row in winners])

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass
 
 import orjson
@@ -77,26 +77,28 @@ def recover(db: sqlite3.Connection) -> int:
 # --- sending ----------------------------------------------------------------------------------------------------------------
 
 
-def backlog(store: Store, connection: int, now: Millis, leave_out: Sequence[int]) -> Backlog:
+def backlog(store: Store, connection: int, now: Millis, leave_out: Sequence[int], among: Collection[int] | None = None) -> Backlog:
+    """*among*: the targets that count (None: all of them), less those to *leave_out*."""
     rows = store.rows(
         "select o.target, o.due from outbox o join targets t on t.id = o.target where t.connection = ? and o.state = 'waiting'",
         connection,
     )
-    dues = [due for target, due in rows if target not in leave_out]
+    dues = [due for target, due in rows if target not in leave_out and (among is None or target in among)]
     later = [due for due in dues if due > now]
     return Backlog(len(dues) - len(later), min(later, default=None))
 
 
 def claim(
     db: sqlite3.Connection, connection: int, limits: Batch, now: Millis, leave_out: Sequence[int],
+    among: Collection[int] | None = None,
 ) -> list[Letter]:
-    """The next batch of one target, marked as being sent: due letters, oldest target first, within the platform's *limits*
-    and those it refused before. Empty when nothing is due."""
+    """The next batch of one target (*among* those given, None: any), marked as being sent: due letters, oldest target first,
+    within the platform's *limits* and those it refused before. Empty when nothing is due."""
     found = db.execute(
         "select o.target, max(o.piece) from outbox o join targets t on t.id = o.target where t.connection = ? "
         "and o.state = 'waiting' and o.due <= ? group by o.target order by min(o.id)", (connection, now),
     ).fetchall()
-    target, piece = next(((t, p) for t, p in found if t not in leave_out), (0, 0))
+    target, piece = next(((t, p) for t, p in found if t not in leave_out and (among is None or t in among)), (0, 0))
     if not target:
         return []
     adds = _due(db, target, Op.ADD, now, limits.adds, piece)

@@ -108,7 +108,7 @@ class _Page:
     def _write_profile(self, profile: Profile, contact: ContactId, address: Email | None) -> None:
         state = "live" if profile.live else "archived"
         self.profiles.append((
-            self.connection, profile.id, contact, profile.audience, address, profile.email, state, mailable(profile.consent),
+            self.connection, profile.id, contact, profile.audience, address, profile.email, state, int(mailable(profile.consent)),
             profile.updated, self.sweep, border.json_text(profile.fields),
         ))
         self.consents[profile.id] = profile.consent
@@ -134,7 +134,7 @@ class _Page:
         gone = [(number, profile) for profile in self.consents if profile in self.stored]
         self.db.executemany("delete from consents where connection = ? and profile = ?", gone)
         self.db.executemany("insert or replace into consents values (?, ?, ?, ?, ?, ?, ?)", [
-            (number, profile, c.channel, c.scope, c.state.value, c.suppressed, c.at)
+            (number, profile, c.channel, c.scope, c.state.value, int(c.suppressed), c.at)
             for profile, consents in self.consents.items() for c in consents
         ])
         self.stored.update(self.consents)

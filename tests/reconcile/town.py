@@ -67,12 +67,17 @@ class Town:
         name = keep(self.street, judged, "plan")
         return name, {j.key: j for j in judged}, plan_report(self.street, evaluation, judged, name, {})
 
+    def keep(self, judged: Sequence[Judged]) -> str:
+        """A plan of some targets only, later than any other."""
+        self.clock.advance(60)
+        return keep(self.street, judged, "plan")
+
     def apply(self, name: str = "", allowed: Collection[tuple[str, str]] = ()) -> Approval:
         approved = kept(self.street, name)
         check_accounts(self.street)
         _, judged = judged_now(self.street)
         approval = approve(self.street, judged, approved, allowed)
-        send(self.street)
+        send(self.street, approval.sendable)
         return approval
 
     def sync(self, *connections: str, **options: Any) -> tuple[dict[str, Any], ExitCode]:

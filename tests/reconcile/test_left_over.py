@@ -1,0 +1,99 @@
+"""Letters that were approved once and could not be sent: they go only while their target is judged again and let go."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from sync.model import ExitCode
+from tests.reconcile.town import HEAD, VIP, WITHDRAWN, Town, town_in
+
+KEY = "vip/klaviyo/list"
+TIGHT = HEAD + "guards: {adds: {share: 100%, at_most: 1}}\n"
+
+
+@pytest.fixture
+def stuck(tmp_path: Path) -> Iterator[Town]:
+    """Three people are approved, and the platform's key is refused before any of them is sent."""
+    town = town_in(tmp_path)
+    for number in range(3):
+        town.person(number)
+    name, _, _ = town.plan()
+    town.toys["klaviyo"].script = ["key"]
+    town.apply(name)
+    assert (town.on(), town.waiting()) == (set(), 3)
+    yield town
+    town.store.close()
+
+
+def test_who_withdrew_meanwhile_is_not_put_on_by_an_apply_that_is_refused(stuck: Town) -> None:
+    stuck.person(0, consent=[WITHDRAWN])
+    stuck.configure(VIP, TIGHT)
+    name, _, _ = stuck.plan()
+    approval = stuck.apply(name)
+    assert "guard adds" in approval.refused[KEY]
+    assert stuck.on() == set()
+
+
+def test_who_withdrew_meanwhile_is_not_put_on_by_the_apply_of_another_target(stuck: Town) -> None:
+    other = VIP + "  other: {contact: {klaviyo.plan: silver}, sync: {klaviyo: {list: Other}}}\n"
+    stuck.person(0, consent=[WITHDRAWN])
+    stuck.person(7, "silver")
+    stuck.configure(other)
+    stuck.pulled()
+    _, judged, _ = stuck.plan()
+    name = stuck.keep([judged["other/klaviyo/list"]])
+    stuck.apply(name)
+    assert (stuck.on("Other"), stuck.on()) == ({"p7"}, set())
+
+
+def test_a_target_that_a_guard_refuses_sends_nothing_that_was_left_over(stuck: Town) -> None:
+    stuck.configure(VIP, TIGHT)
+    outcome, code = stuck.sync()
+    assert (code, outcome["added"]) == (ExitCode.REFUSED, 0)
+    assert stuck.on() == set()
+
+
+def test_a_segment_that_left_the_config_sends_nothing_that_was_left_over(stuck: Town) -> None:
+    stuck.configure("segments:\n  other: {contact: {klaviyo.plan: silver}}\n")
+    outcome, _ = stuck.sync()
+    assert (outcome["added"], stuck.on(), stuck.waiting()) == (0, set(), 3)
+
+
+def test_by_hand_the_daemon_sends_nothing_that_was_left_over(stuck: Town) -> None:
+    outcome, code = stuck.sync(data_may_go=False)
+    assert (code, outcome["added"], stuck.on()) == (ExitCode.REFUSED, 0, set())
+
+
+def test_the_same_plan_applied_again_sends_what_is_left_of_it_and_still_wanted(stuck: Town) -> None:
+    stuck.person(0, "silver")
+    stuck.pulled()
+    stuck.apply()
+    assert stuck.on() == {"p1", "p2"}
+
+
+def test_a_sync_sends_what_is_left_over_as_far_as_it_is_still_wanted(stuck: Town) -> None:
+    stuck.person(0, consent=[WITHDRAWN])
+    assert stuck.sync()[1] is ExitCode.OK
+    assert stuck.on() == {"p1", "p2"}
+
+
+def test_who_is_wanted_again_is_not_taken_off_by_a_remove_that_was_left_over(tmp_path: Path) -> None:
+    town = town_in(tmp_path)
+    for number in range(3):
+        town.person(number)
+    town.apply(town.plan()[0])
+    town.person(0, "silver")
+    town.toys["klaviyo"].script = ["key"]
+    town.sync()
+    assert town.waiting() == 1
+    town.person(0)
+    other = VIP + "  other: {contact: {klaviyo.plan: silver}, sync: {klaviyo: {list: Other}}}\n"
+    town.configure(other)
+    town.pulled()
+    _, judged, _ = town.plan()
+    town.apply(town.keep([judged["other/klaviyo/list"]]))
+    assert town.on() == {"p0", "p1", "p2"}
+    town.store.close()
