@@ -214,10 +214,13 @@ class Play:
                 break
         self.say(show_plan(report))
         refusals = [r for t in report["targets"] for r in t["refusals"]]
-        self.apply(report["plan"])
-        for refusal in refusals:
-            words = shlex.split(refusal["command"])[2:-1]
-            self.apply(*words, "first fill, counted by hand")
+        for _ in range(ROUNDS):                     # a list that could not be made is tried again: the plan stays good
+            self.apply(report["plan"])
+            for refusal in refusals:
+                words = shlex.split(refusal["command"])[2:-1]
+                self.apply(*words, "first fill, counted by hand")
+            if self.syncs[-1]["exit"] != ExitCode.REFUSED:
+                break
         if self.syncs[-1]["exit"] != ExitCode.OK:
             self.settle()
         return refusals[0]["command"] if refusals else ""
