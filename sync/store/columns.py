@@ -42,9 +42,8 @@ def insert(db: sqlite3.Connection, conflict: str, rows: Iterable[tuple[Key, int,
         alike.setdefault(names, []).append((*key, contact, *texts))
     for names, values in alike.items():
         columns = ("type", "at", "hash", "contact", "properties", *names)
-        db.executemany(
-            f"insert or {conflict} into events ({', '.join(columns)}) values ({', '.join('?' * len(columns))})", values,
-        )
+        into = f"events ({', '.join(columns)}) values ({', '.join('?' * len(columns))})"
+        db.executemany(f"insert or {conflict} into {into}", values)     # noqa: S608 - our own names
 
 
 def together(texts: Sequence[str | None], decode: Any = orjson.loads) -> dict[str, Json]:
