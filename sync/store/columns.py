@@ -43,7 +43,7 @@ def insert(db: sqlite3.Connection, conflict: str, rows: Iterable[tuple[Key, int,
     for names, values in alike.items():
         columns = ("type", "at", "hash", "contact", "properties", *names)
         into = f"events ({', '.join(columns)}) values ({', '.join('?' * len(columns))})"
-        db.executemany(f"insert or {conflict} into {into}", values)     # noqa: S608 - our own names
+        db.executemany(f"insert or {conflict} into {into}", values)
 
 
 def together(texts: Sequence[str | None], decode: Any = orjson.loads) -> dict[str, Json]:

@@ -11,6 +11,7 @@ from __future__ import annotations
 import sqlite3
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
+from operator import itemgetter
 
 import orjson
 
@@ -120,12 +121,12 @@ class _Page:
             "insert into profiles values (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?) on conflict do update set "
             "audience = excluded.audience, address = excluded.address, email = excluded.email, state = excluded.state, "
             "mailable = excluded.mailable, updated = excluded.updated, swept = excluded.swept, fields = excluded.fields",
-            self.profiles,
+            sorted(self.profiles, key=itemgetter(1)),   # in the order of the key: each leaf of the tree is touched once
         )
         self._flush_consents()
         self.db.executemany(
             "insert into addresses values (?, ?, ?) on conflict do update set contact = excluded.contact, role = excluded.role",
-            [(address, *owner) for address, owner in self.addresses.items()],
+            sorted((address, *owner) for address, owner in self.addresses.items()),
         )
         self.contacts, self.profiles, self.addresses = [], [], {}
 
@@ -135,7 +136,7 @@ class _Page:
         self.db.executemany("delete from consents where connection = ? and profile = ?", gone)
         self.db.executemany("insert or replace into consents values (?, ?, ?, ?, ?, ?, ?)", [
             (number, profile, c.channel, c.scope, c.state.value, int(c.suppressed), c.at)
-            for profile, consents in self.consents.items() for c in consents
+            for profile, consents in sorted(self.consents.items(), key=itemgetter(0)) for c in consents
         ])
         self.stored.update(self.consents)
         self.consents = {}
