@@ -177,6 +177,17 @@ def one_witness(
             notes.complain(place, f"{all_tell}, so that one fact would count twice", hint)
 
 
+def known_events(notes: Notes, words: Iterable[tuple[str, Place]], connections: Connections, events: Mapped[str, EventSpec]) -> None:
+    """An event that no platform tells under that name, and that `events:` does not name, can never happen."""
+    known = event_names(connections, events)
+    for name, place in words:
+        prefix = name.partition(".")[0]
+        own = prefix in connections and "." in name
+        if "*" not in name and name and name not in known and not own:
+            hint = suggestion(name, known) or "`segmentd events` lists the built-in names; a platform's own is CONNECTION.NAME"
+            notes.complain(place, f"there is no event '{name}'", hint)
+
+
 def event_words(value: Value) -> Iterator[tuple[str, Place]]:
     """Every event name or pattern in a rule as written, with its place."""
     if isinstance(value, Listing):
@@ -187,5 +198,5 @@ def event_words(value: Value) -> Iterator[tuple[str, Place]]:
             if key.text == "event":
                 yield from ((each.text, each.place) for each in (held.items if isinstance(held, Listing) else (held,))
                             if isinstance(each, Scalar))
-            elif key.text not in ("where", "contact"):
+            elif key.text not in ("where", "contact", "sync", "on_enter", "on_leave"):
                 yield from event_words(held)

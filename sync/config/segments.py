@@ -11,7 +11,7 @@ from zoneinfo import ZoneInfo
 from connectors.base import Capabilities, Millis
 from sync.config import keys, scalars
 from sync.config.connections import capabilities
-from sync.config.events import Connections, event_names, event_words, one_witness
+from sync.config.events import Connections, event_names, event_words, known_events, one_witness
 from sync.config.form import Form, Notes, either, word
 from sync.config.model import EventSpec, Existing, Guards, Manage, Require, SegmentSpec, Settings, TargetSpec, Threshold
 from sync.language.graph import order
@@ -101,6 +101,7 @@ def read_segments(notes: Notes, value: Value, around: Around) -> dict[str, Segme
         elif (spec := _segment(notes, name, body, names, around)) is not None:
             found[name.text] = spec
     notes.problems += order({n: s.rule for n, s in found.items()}, {n: s.place for n, s in found.items()})[1]
+    known_events(notes, event_words(held), around.connections, around.events)
     one_witness(notes, event_words(held), around.connections, around.events)
     _one_segment_each(notes, found, around)
     return found

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from connectors.base import Millis, Stream, StreamKind
+from connectors.base import HOUR, Millis, Stream, StreamKind
 from sync.config.model import Config, Withdrawn
 from sync.crash import crash_point
 from sync.evaluate.from_store import FieldSource, StoreSnapshot
@@ -18,6 +18,8 @@ from sync.language.values import Path, parse_path
 from sync.source import Origin
 from sync.store import memberships, streams
 from sync.store.store import Store, digest_of
+
+LOOKED_AT = 26 * HOUR                               # what is looked at once a day counts so long
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,7 +46,7 @@ def evaluate(store: Store, config: Config, sources: Mapping[str, Origin], now: M
     """Answer all segments at *now* and keep the memberships; a failing segment keeps its last good one."""
     rules = {name: segment.rule for name, segment in config.segments.items()}
     result = full_pass(snapshot_of(store, config, sources, rules.values()), rules, now)
-    digests = {name: rule_digest(name, rules) for name in rules}
+    digests = {name: digest_of(rule_digest(name, rules), *meaning_of(config, sources, name, rules)) for name in rules}
     with store.transaction() as db:
         for name, mask in result.members.items():
             memberships.write_segment(db, name, digests[name], np.flatnonzero(mask).astype(np.int32), now)
@@ -58,6 +60,18 @@ def evaluate(store: Store, config: Config, sources: Mapping[str, Origin], now: M
 def rule_digest(name: str, rules: Mapping[str, Node]) -> str:
     """Equal for equal rules: covers the rule and those of the segments it asks, zones included."""
     return digest_of(*sorted(f"{each}={rules[each]!r}" for each in asked(name, rules)))
+
+
+def meaning_of(config: Config, sources: Mapping[str, Origin], name: str, rules: Mapping[str, Node]) -> list[str]:
+    """What else in the config decides the answer of a rule: where its fields are looked for, what its events are, whose consent
+    bars. An edit there is an edit of the rule."""
+    numbers = {source.number: source.name for source in sources.values()}
+    wanted = [needs(rules[each]) for each in sorted(asked(name, rules))]
+    fields = sorted({path for what in wanted for path in what.fields})
+    looked = [(path, [(numbers[s.connection], s.path) for s in field_sources(config, sources, path)]) for path in fields]
+    taken = [need.names for what in wanted for need in what.events]
+    events = [(event, repr(spec)) for event, spec in sorted(config.events.items()) if any(names.takes(event) for names in taken)]
+    return [repr(looked), repr(events), config.consent.withdrawn.value]
 
 
 def asked(name: str, rules: Mapping[str, Node]) -> set[str]:
@@ -155,14 +169,31 @@ def ground_of(
                 waiting.append(f"{stream.name} of {connection} has not been pulled to its end yet{why}")
             elif connection in rests_on:
                 shaky += _shaken(state, stream, config.guards.stale, now)
+    for who in sorted(watched_by([rules[each] for each in asked(name, rules)], config)):
+        missing, doubtful = _unwatched(store, who, now)
+        waiting += missing
+        shaky += doubtful
     return Ground(next(iter(waiting), ""), next(iter(shaky), ""), tuple(sorted(rests_on)))
+
+
+def _unwatched(store: Store, who: Watched, now: Millis) -> tuple[list[str], list[str]]:
+    """Why the members of a watched tag or list are not known at all, and why what is known of them is not to be leaned on."""
+    connection, audience, kind, name = who
+    state = memberships.states(store, [watch_key(who)]).get(watch_key(who))
+    what = f"the {kind} '{name}' on {connection}" + (f"/{audience}" if audience else "")
+    if state is None or state.first_met is None:
+        return [f"{what}, which it asks about, is not there or has not been read yet"], []
+    if state.gone or not state.complete or state.viewed is None or now - state.viewed > LOOKED_AT:
+        return [], [f"{what}, which it asks about, could not be read completely lately"]
+    return [], []
 
 
 def _shaken(state: streams.StreamState, stream: Stream, stale: Millis, now: Millis) -> list[str]:
     """Why a stream that was read before is not to be leaned on now."""
     if state.error:
         return [f"the last pull of {state.stream} of {state.connection} failed"]
-    if stream.incremental and state.finished is not None and now - state.finished > stale:
+    good_for = stale if stream.incremental else max(stale, LOOKED_AT)
+    if state.finished is not None and now - state.finished > good_for:
         return [f"{state.stream} of {state.connection} is stale: last pulled {_ago(now - state.finished)} ago"]
     return []
 

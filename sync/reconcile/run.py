@@ -207,7 +207,8 @@ def keep(street: Street, judged: Sequence[Judged], command: str) -> str:
             "changes": [[c.contact, c.profile, c.op.value] for c in j.plan.changes],
         } for j in judged
     })
-    now = street.clock.now()
+    (last,) = street.store.rows("select coalesce(max(made), 0) from plans")[0]
+    now = max(street.clock.now(), last + 1)         # "the newest" is one, also when two are made in one instant
     name = f"{instant(now):%Y%m%d-%H%M%S}-{hashlib.sha256(body).hexdigest()[:6]}"
     with street.store.transaction() as db:
         db.execute(

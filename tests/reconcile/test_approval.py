@@ -365,7 +365,8 @@ def test_a_narrower_rule_of_consent_bars_by_what_the_platform_itself_says(town: 
     town.configure(head=HEAD + f"consent: {{withdrawn: {where}}}\n")
     town.person(0, on="hubspot", consent=[WITHDRAWN])
     town.person(1, consent=[WITHDRAWN])
-    town.sync()
+    assert town.sync()[0]["refused"] == {KEY: "its rule or settings were edited"}
+    town.apply(town.plan()[0])
     assert town.on() == {"p0", "p2", "p3"}
 
 
@@ -430,3 +431,24 @@ def test_after_a_day_without_a_complete_look_nobody_is_removed_until_the_next_on
     town.clock.advance(DAY / 1000)
     town.sync()
     assert town.on() == {"p1", "p2", "p3"}
+
+
+# --- what decides a rule's answer beside the rule
+
+
+@pytest.mark.parametrize("head", [
+    HEAD + "consent: {withdrawn: platform}\n",
+    HEAD + "fields: {country: {first_of: [hubspot.country]}}\n",
+    HEAD.replace("{same: order_id}", "{from: klaviyo}"),
+], ids=["consent", "fields", "events"])
+def test_an_edit_beside_the_rule_that_changes_its_answer_waits_like_an_edit_of_the_rule(town: Town, head: str) -> None:
+    rule = VIP.replace(
+        "contact: {klaviyo.plan: gold}",
+        "all: [{event: order_placed, count: {at_least: 0}}, {contact: {country: {is_not: XX}}}]",
+    )
+    town.configure(rule)
+    settled(town)
+    town.configure(rule, head)
+    town.person(9)
+    outcome, _ = town.sync()
+    assert outcome["refused"] == {KEY: "its rule or settings were edited"}
