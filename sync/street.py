@@ -16,7 +16,7 @@ from sync.config.opening import open_connection
 from sync.ingest import pull as pulling
 from sync.ingest.pull import AnotherAccount, Pulled
 from sync.source import Source, naming_of
-from sync.store import outbox, streams
+from sync.store import outbox, streams, terms
 from sync.store.facts import Naming
 from sync.store.store import Store
 from sync.store.streams import StreamState
@@ -86,6 +86,11 @@ def open_street(config: Config, store: Store, clock: Clock, watch: Watch | None 
         raise ConfigError(problems)
     with store.transaction() as db:
         outbox.recover(db)
+    terms.agree(store, {
+        source.number: terms.terms_of(source.naming, config.settings.history, [
+            stream.name for stream in source.capabilities.streams if stream.kind is StreamKind.EVENTS
+        ]) for source in sources.values()
+    })
     return Street(config, store, clock, sources, watch=watch or Watch())
 
 

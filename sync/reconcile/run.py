@@ -236,7 +236,8 @@ def kept(street: Street, name: str = "") -> KeptPlan:
 
 @dataclass(frozen=True, slots=True)
 class Approval:
-    """What an apply let through. *sendable*: targets (by number) whose letters may go now; *dropped*: approved but wanted no more; *refused*: key → why it stays."""
+    """What an apply let through. *sendable*: targets (by number) whose letters may go now; *dropped*: approved but wanted no
+    more; *refused*: key → why it stays."""
 
     sendable: frozenset[int] = frozenset()
     enqueued: Mapping[str, int] = field(default_factory=dict)

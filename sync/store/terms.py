@@ -1,0 +1,61 @@
+"""On which terms the facts in the store were read: how events were named, and how far back. When these change, the facts are
+read again; until then the segments that rest on them wait."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass
+
+from connectors.base import Millis
+from sync.store.facts import Naming
+from sync.store.store import Store, digest_of
+from sync.store.streams import Database
+
+
+@dataclass(frozen=True, slots=True)
+class Terms:
+    """*naming*: digest of how a connection's events are called; *history*: how far back its first pull reaches;
+    *streams*: its event streams."""
+
+    naming: str
+    history: Millis
+    streams: Collection[str]
+
+
+def terms_of(naming: Naming, history: Millis, streams: Collection[str]) -> Terms:
+    said = repr((sorted(naming.names.items(), key=str), sorted(naming.same.items()), sorted(naming.ignored)))
+    return Terms(digest_of(said), history, streams)
+
+
+def agree(store: Store, terms: Mapping[int, Terms]) -> list[int]:
+    """Compare with what was agreed before, by connection number; which connections' events will be read again.
+
+    Another naming of one connection takes all facts away, since a fact does not say who told it, and every connection tells its
+    own again. A longer history only starts the events of its connection anew: what is known already is not counted twice.
+    """
+    known = {
+        number: (naming, int(history)) for key, value in store.rows("select key, value from meta where key like 'terms:%'")
+        for number, (naming, _, history) in [(int(key.partition(":")[2]), value.partition(" "))]
+    }
+    renamed = [n for n, t in terms.items() if n in known and known[n][0] != t.naming]
+    longer = [n for n, t in terms.items() if n in known and known[n][1] < t.history]
+    again = sorted(terms if renamed else longer)
+    with store.transaction() as db:
+        if renamed:
+            for table in ("events", "records", "strays"):
+                db.execute(f"delete from {table}")  # noqa: S608 - our own names
+        for number in again:
+            _anew(db, number, terms[number].streams)
+        db.executemany("insert or replace into meta values (?, ?)", [
+            (f"terms:{n}", f"{t.naming} {max(t.history, known.get(n, ('', 0))[1]) if n not in again else t.history}")
+            for n, t in terms.items()
+        ])
+    return again
+
+
+def _anew(db: Database, connection: int, streams: Collection[str]) -> None:
+    """As if these streams had never been pulled."""
+    db.executemany(
+        "update streams set cursor = null, watermark = null, started = null, first = null, finished = null, error = null, rows = 0 "
+        "where connection = ? and stream = ?", [(connection, stream) for stream in streams],
+    )

@@ -1,0 +1,62 @@
+"""Facts are read again when they were read on other terms."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from connectors.base import DAY, Event, EventName
+from sync.store import streams
+from sync.store.facts import Naming, write_events
+from sync.store.people import write_profiles
+from sync.store.store import Store
+from sync.store.terms import agree, terms_of
+from tests.store.ground import NOW, profile
+
+PLAIN = Naming("shop", {"Bought": EventName("order_placed")})
+OTHER = Naming("shop", {"Paid": EventName("order_placed")})
+
+
+@pytest.fixture
+def store(tmp_path: Path) -> Iterator[Store]:
+    with Store.writer(tmp_path / "store.db") as opened:
+        number = opened.connection("shop", "testing")
+        assert agree(opened, {number: terms_of(PLAIN, 60 * DAY, ["events"])}) == []
+        with opened.transaction() as db:
+            write_profiles(db, number, "shop", [profile("p1")], NOW, 1)
+            write_events(db, number, [Event("e1", "Bought", NOW, {}, profile=profile("p1").id)], PLAIN)
+            db.execute("insert into streams (connection, stream, cursor, started, first, finished) values (?, 'events', 'c', 1, 2, 3)",
+                       (number,))
+        yield opened
+
+
+def facts(store: Store) -> int:
+    (count,) = store.rows("select count(*) from events")[0]
+    return int(count)
+
+
+def never_pulled(store: Store) -> bool:
+    return [s.first for s in streams.states(store)] == [None]
+
+
+def test_the_same_terms_change_nothing(store: Store) -> None:
+    assert agree(store, {1: terms_of(PLAIN, 60 * DAY, ["events"])}) == []
+    assert (facts(store), never_pulled(store)) == (1, False)
+
+
+def test_another_naming_takes_the_facts_away_and_starts_the_streams_anew(store: Store) -> None:
+    assert agree(store, {1: terms_of(OTHER, 60 * DAY, ["events"])}) == [1]
+    assert (facts(store), never_pulled(store)) == (0, True)
+    assert agree(store, {1: terms_of(OTHER, 60 * DAY, ["events"])}) == []
+
+
+def test_a_longer_history_keeps_the_facts_and_starts_the_streams_anew(store: Store) -> None:
+    assert agree(store, {1: terms_of(PLAIN, 90 * DAY, ["events"])}) == [1]
+    assert (facts(store), never_pulled(store)) == (1, True)
+
+
+def test_a_shorter_history_reads_nothing_again(store: Store) -> None:
+    assert agree(store, {1: terms_of(PLAIN, 30 * DAY, ["events"])}) == []
+    assert agree(store, {1: terms_of(PLAIN, 60 * DAY, ["events"])}) == []
