@@ -16,7 +16,7 @@ lint: $(READY)
 	$(BIN)/ruff check .
 	$(BIN)/mypy
 	$(BIN)/lint-imports
-	@! grep -rnwiE "lead|leads|subscriber|subscribers|cohort|cohorts|bookmark|bookmarks" sync --include=*.py || (echo "use the glossary's word" && false)
+	@! grep -rnwiE "users?|subscribers?|providers?|taps?|cohorts?|bookmarks?" sync --include=*.py || (echo "use the glossary's word" && false)
 
 bench: $(READY)
 	$(BIN)/python -m benchmarks

@@ -16,7 +16,7 @@ _touched: Counter[str] = Counter()
 def _count(sandbox: Sandbox) -> None:
     for name, application in sandbox.applications.items():
         tally = application.tallies.get("connector")
-        _touched[name] += tally.consent if tally else 0
+        _touched[name] += tally.consent + tally.creating if tally else 0
 
 
 Sandbox.when_stopped.append(_count)
@@ -28,7 +28,7 @@ def pytest_configure(config: pytest.Config) -> None:
 
 @pytest.hookimpl(trylast=True)
 def pytest_sessionfinish(session: pytest.Session) -> None:
-    """Calls that could change consent, made as segmentd: 0 over everything that ran here."""
+    """Calls that could change consent or make a person, made as segmentd: 0 over everything that ran here."""
     output = getattr(session.config, "workeroutput", None)
     if output is not None:                          # a worker of xdist: whoever started it adds up and judges
         output["consent"] = dict(_touched)

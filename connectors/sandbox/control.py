@@ -126,7 +126,9 @@ class Control(Application):
     def forget_calls(self, request: Request) -> Response:
         platform = self._platform(request)
         with platform.lock:
-            platform.tallies.clear()
+            ours = platform.tallies.get("connector", Tally())
+            platform.tallies.clear()                # but not what must never have happened
+            platform.tallies["connector"] = Tally(consent=ours.consent, creating=ours.creating)
         return json_response(200, {})
 
     @route("POST", "/{platform}/act/{deed}")

@@ -87,8 +87,8 @@ Handler = Callable[[Any, Request], Response]
 
 @dataclass(frozen=True, slots=True)
 class Route:
-    """One operation. *consent*: it may change somebody's permission, so calls of it are counted apart.
-    *data*: whatever else the platform's limits or scopes need to know."""
+    """One operation. *consent*: it may change somebody's permission, so calls of it are counted apart. *data*: whatever else the
+    platform's limits or scopes need to know; with `creates` it may make a person, which is counted, too."""
 
     method: str
     template: str
@@ -124,10 +124,11 @@ def _compiled(template: str) -> re.Pattern[str]:
 
 @dataclass(slots=True)
 class Tally:
-    """What the calls under one key did."""
+    """What the calls under one key did. *consent*, *creating*: calls that could change a permission, or make a person."""
 
     calls: int = 0
     consent: int = 0
+    creating: int = 0
     throttled: int = 0
     by_route: Counter[str] = field(default_factory=Counter)
     by_status: Counter[int] = field(default_factory=Counter)
@@ -211,6 +212,7 @@ class Application:
             tally.calls += 1
             tally.by_route[found.name if found else "unknown"] += 1
             tally.consent += bool(found and found.consent)
+            tally.creating += bool(found and found.data.get("creates"))
             fault = self.sky.fault_for(self.name, request.method, request.path)
             response = self._answered(request, role, found, allowed, fault)
             self.finish(request, response, role, found)

@@ -50,7 +50,8 @@ def demo(clock: Clock, people: int, weather: str, seed: int, keep: Path | None, 
         click.echo(f"\nConfig and store are kept. Next: segmentd status -c {shlex.quote(str(play.config))}")
     if as_json:
         click.echo(orjson.dumps(story, option=orjson.OPT_INDENT_2).decode())
-    return ExitCode.OK if story["equals_truth"] and story["moved"] and story["syncs"][-1]["changes"] == 0 else ExitCode.FAILED
+    well = story["equals_truth"] and story["moved"] and story["syncs"][-1]["changes"] == 0 and story["consent_calls"] == 0
+    return ExitCode.OK if well else ExitCode.FAILED
 
 
 @contextlib.contextmanager
@@ -194,7 +195,8 @@ class Play:
         self.say(f"\nEvery target on every platform {'equals' if not difference else 'DIFFERS FROM'} the truth worked out the slow way."
                  f"\n{seconds:.0f} s real, {virtual:,.0f} s on the platforms' clock; every documented limit was enforced.")
         return {
-            **self.facts, "refused": refused, "syncs": self.syncs, "tag": moved, "moved": all(moved.values()),
+            **self.facts, "consent_calls": self.consent_calls(),
+            "refused": refused, "syncs": self.syncs, "tag": moved, "moved": all(moved.values()),
             "equals_truth": not difference, "difference": difference, "seconds": round(seconds, 2), "virtual_seconds": virtual,
         }
 
@@ -295,6 +297,11 @@ class Play:
             "mailchimp_tag_lapsed_is_off": "Lapsed" not in [tag["name"] for tag in tags["tags"]],
             "klaviyo_list_recent_buyers_is_joined": bool({one["id"] for one in named["data"]} & {one["id"] for one in lists["data"]}),
         }
+
+    def consent_calls(self) -> int:
+        """Calls of ours that could have changed somebody's consent, or made a person, over all platforms."""
+        tallies = [self.stage.controls.calls(name).get("connector", {}) for name in self.facts["platforms"]]
+        return sum(tally.get("consent", 0) + tally.get("creating", 0) for tally in tallies)
 
     def compare(self) -> dict[str, Any]:
         from sync.cli.common import read_config

@@ -25,7 +25,7 @@ Apply = Callable[[Input], tuple[int, bool]]
 class Batches(Writes):
     """`POST …/batch/…`"""
 
-    @twin("POST", "/crm/objects/{version}/{type}/batch/create", "/crm/v3/objects/{type}/batch/create", scopes=WRITE)
+    @twin("POST", "/crm/objects/{version}/{type}/batch/create", "/crm/v3/objects/{type}/batch/create", creates=True, scopes=WRITE)
     def batch_create(self, request: Request) -> Response:
         store = self.store(request)
         inputs = self.inputs(self.body(request), MOST)
@@ -56,7 +56,7 @@ class Batches(Writes):
 
         return self._each(request, store, inputs, 200, check, apply)
 
-    @twin("POST", "/crm/objects/{version}/{type}/batch/upsert", "/crm/v3/objects/{type}/batch/upsert", scopes=WRITE)
+    @twin("POST", "/crm/objects/{version}/{type}/batch/upsert", "/crm/v3/objects/{type}/batch/upsert", creates=True, scopes=WRITE)
     def batch_upsert(self, request: Request) -> Response:
         """By address: creates whom it does not find, and fails whole on one bad input."""
         store = self.store(request)

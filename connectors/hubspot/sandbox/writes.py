@@ -30,7 +30,7 @@ class Unfit(Exception):
 class Writes(Changing):
     """`POST`, `PATCH`, `DELETE` of single records, and the merge and erasure of contacts."""
 
-    @twin("POST", "/crm/objects/{version}/{type}", "/crm/v3/objects/{type}", scopes=WRITE)
+    @twin("POST", "/crm/objects/{version}/{type}", "/crm/v3/objects/{type}", creates=True, scopes=WRITE)
     def create_record(self, request: Request) -> Response:
         """201; 409 with the id in the text when somebody has the address."""
         store, wish = self.store(request), self.body(request)

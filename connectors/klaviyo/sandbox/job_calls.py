@@ -114,7 +114,7 @@ class JobCalls(EventWrites):
 
     # imports
 
-    @route("POST", "/api/profile-bulk-import-jobs", tier="M", scopes=("lists:write", "profiles:write"))
+    @route("POST", "/api/profile-bulk-import-jobs", creates=True, tier="M", scopes=("lists:write", "profiles:write"))
     def import_profiles(self, request: Request) -> Response:
         """One bad address refuses the whole job; identifiers of two profiles fail alone, later."""
         if len(request.body) > MOST_IMPORT_BYTES:

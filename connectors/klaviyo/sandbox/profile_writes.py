@@ -29,7 +29,7 @@ PARTIAL = {"X-Klaviyo-Partial-Failure": "phone_number"}
 class ProfileWrites(EventCalls):
     """POST and PATCH of profiles, profile-import, profile-merge."""
 
-    @route("POST", "/api/profiles", tier="L", scopes=("profiles:write",))
+    @route("POST", "/api/profiles", creates=True, tier="L", scopes=("profiles:write",))
     def create_profile(self, request: Request) -> Response:
         data = self._profile_document(request)
         attributes = data["attributes"]
@@ -57,7 +57,7 @@ class ProfileWrites(EventCalls):
         self.apply(row, attributes, data.get("meta") or {})
         return self._written(request, row, 200, dropped)
 
-    @route("POST", "/api/profile-import", tier="L", scopes=("profiles:write",))
+    @route("POST", "/api/profile-import", creates=True, tier="L", scopes=("profiles:write",))
     def import_profile(self, request: Request) -> Response:
         """Create or update: 201 or 200."""
         data = self._profile_document(request)
