@@ -19,6 +19,7 @@ from connectors.sandbox.control import Controls
 from connectors.sandbox.world import KINDS
 from sync.config.model import Config, TargetSpec
 from sync.language.needs import needs
+from sync.language.nodes import MemberOf, Node, Sample, walk
 from sync.language.person import ConsentFact, Event, Person
 from sync.reconcile.run import key_of, specs
 
@@ -52,8 +53,9 @@ def compare(controls: Controls, config: Config, at: Millis, foreign: Mapping[str
 
     *foreign*: target key → profile ids that people put there themselves.
     """
-    people = gather(controls, config)
     rules = {name: segment.rule for name, segment in config.segments.items()}
+    _refuse_untold(rules)
+    people = gather(controls, config)
     members = _members(controls, config)
     persons = {number: Person(events=tuple(who.events.values()), consents=tuple(who.consents), rules=rules)
                for number, who in people.items()}
@@ -69,6 +71,15 @@ def compare(controls: Controls, config: Config, at: Millis, foreign: Mapping[str
         if should != there:
             found[key] = Difference(frozenset(should - there), frozenset(there - should))
     return found
+
+
+def _refuse_untold(rules: Mapping[str, Node]) -> None:
+    """ValueError for a rule that reads what is not gathered here: an answer would look like truth and be none."""
+    for name, rule in rules.items():
+        wanted = needs(rule)
+        watching = [node for node in walk(rule) if isinstance(node, MemberOf)]
+        if wanted.fields or watching or any(isinstance(node, Sample) for node in walk(rule)):
+            raise ValueError(f"the truth of segment {name!r} cannot be told here: it reads fields, tags, lists or a sample")
 
 
 def _place(spec: TargetSpec) -> tuple[str, str, str]:

@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping as Mapped
 from dataclasses import dataclass
 from dataclasses import field as having
+from graphlib import CycleError, TopologicalSorter
+from itertools import pairwise
 from typing import TypeVar
 from zoneinfo import ZoneInfo
 
@@ -14,8 +16,8 @@ from sync.config.connections import capabilities
 from sync.config.events import Connections, event_names, event_words, known_events, one_witness
 from sync.config.form import Form, Notes, either, word
 from sync.config.model import EventSpec, Existing, Guards, Manage, Require, SegmentSpec, Settings, TargetSpec, Threshold
-from sync.language.graph import order
-from sync.language.nodes import Happened, Node, walk
+from sync.language.graph import order, referenced_segments
+from sync.language.nodes import Happened, MemberOf, Node, walk
 from sync.language.parser import parse_rule
 from sync.language.reader import RuleScope
 from sync.language.window import Ago, OlderThan, Within
@@ -104,6 +106,7 @@ def read_segments(notes: Notes, value: Value, around: Around) -> dict[str, Segme
     known_events(notes, event_words(held), around.connections, around.events)
     one_witness(notes, event_words(held), around.connections, around.events)
     _one_segment_each(notes, found, around)
+    _no_echo(notes, found)
     return found
 
 
@@ -281,3 +284,23 @@ def _one_segment_each(notes: Notes, segments: Mapped[str, SegmentSpec], around: 
             message = f"segments {both} both write the {target.kind} '{target.name}' on {target.connection}"
             hint = f"first at {twin.place.line}:{twin.place.column}; put both rules into one segment under `any`"
             notes.complain(target.place, message, hint)
+
+
+def _no_echo(notes: Notes, segments: Mapped[str, SegmentSpec]) -> None:
+    """A segment that asks about a tag or list which it fills itself, or which a segment that asks it fills, feeds on itself."""
+    fills = {(t.connection, t.audience, t.kind, t.name.casefold()): s.name for s in segments.values() for t in s.targets}
+    echoes: dict[str, set[str]] = {}
+    for name, segment in segments.items():
+        asked = [node for node in walk(segment.rule) if isinstance(node, MemberOf)]
+        echoes[name] = {
+            filler for (connection, audience, kind, called), filler in fills.items() for node in asked
+            if (connection, kind, called) == (node.connection, node.kind, node.name.casefold()) and node.audience in (None, audience)
+        }
+    graph = {name: echoes[name] | (referenced_segments(segment.rule) & set(segments)) for name, segment in segments.items()}
+    try:
+        TopologicalSorter(graph).prepare()
+    except CycleError as error:
+        ring = list(reversed(error.args[1]))
+        if any(after in echoes[before] for before, after in pairwise(ring)):
+            message = f"segment '{ring[0]}' feeds on itself through a tag or list that it asks about: {' → '.join(ring)}"
+            notes.complain(segments[ring[0]].place, message, "mirror it under another name than the one it asks about")
