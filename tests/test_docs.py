@@ -116,3 +116,11 @@ def test_what_the_reference_calls_an_error_is_one(loaded: Callable[[str], tuple[
         config, problems = loaded(f"{HEAD}segments:\n{OTHERS}  example: {rule_text}\n")
         assert config is None, rule
         assert any(says in str(problem) for problem in problems), (rule, problems)
+
+
+@pytest.mark.parametrize("page", sorted([*ROOT.glob("*.md"), *(ROOT / "docs").glob("*.md")]), ids=lambda page: page.name)
+def test_no_page_holds_a_placeholder_or_names_a_page_that_is_not_there(page: Path) -> None:
+    text = page.read_text()
+    assert not re.search(r"@[A-Z]+@|TODO|TBD", text)
+    linked = [link for link in re.findall(r"\]\(([^)#]+)\)", text) if "://" not in link]
+    assert [link for link in linked if not (page.parent / link).exists()] == []
