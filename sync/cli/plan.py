@@ -47,7 +47,8 @@ def plan(
         name = reconciling.keep(street, judged, "plan")
         report = plan_report(street, evaluation, judged, name, wrong)
         report["pulled"] = pulled_report(pulled)
-        record.end(code_of(street, pulled, judged, {}), {"plan": name, "targets": len(judged), "unused": list(street.failures)})
+        code = ExitCode.FAILED if wrong else code_of(street, pulled, judged, {})
+        record.end(code, {"plan": name, "targets": len(judged), "unused": list(street.failures)})
     _typable(report)
     emit(report, as_json, lambda: show_plan(report))
     return record.code

@@ -93,12 +93,13 @@ def plan(
     out = standing.barred if standing.granted is None else standing.barred | (desired - standing.granted)
     wanted = (desired - out) & standing.reachable.keys()
     present = {contact for contact in view.members.values() if contact is not None}
-    joining = wanted - present if view.absent is None else wanted & view.absent
-    adds = [_add(contact, standing.reachable[contact]) for contact in joining - standing.frozen]
+    joining = wanted - present - standing.frozen
+    seen = joining if view.absent is None else joining & view.absent
+    adds = [_add(contact, standing.reachable[contact]) for contact in seen]
     leavers = [(p, c) for p, c in view.members.items() if c is None or (c not in wanted and c not in standing.frozen)]
     mine = [(p, c) for p, c in leavers if _removable(p, owned, manage)]
     removes = [Change(-1 if c is None else c, p, Op.REMOVE, _email(c, standing)) for p, c in mine if p not in standing.stuck]
-    kept_adds, kept_removes, withheld = _withhold(adds, removes, view, manage, caution)
+    kept_adds, kept_removes, withheld = _withhold(adds, removes, len(joining) - len(seen), view, manage, caution)
     if len(removes) < len(mine):
         withheld |= {"the platform refused to remove them": len(mine) - len(removes)}
     return Plan(
@@ -123,13 +124,16 @@ def _email(contact: ContactId | None, standing: Standing) -> str | None:
 
 
 def _withhold(
-    adds: list[Change], removes: list[Change], view: View, manage: Manage, caution: Caution,
+    adds: list[Change], removes: list[Change], unseen: int, view: View, manage: Manage, caution: Caution,
 ) -> tuple[list[Change], list[Change], dict[str, int]]:
-    """What may move, and what is held back for which reason."""
+    """What may move, and what is held back for which reason; *unseen* adds wait until somebody has looked."""
     freeze = caution.freeze or ("manage: observe" if manage is Manage.OBSERVE else "")
-    keep = "manage: add_only" if manage is Manage.ADD_ONLY else "the view is partial" if not view.complete else caution.keep
     if freeze:
-        return [], [], {freeze: len(adds) + len(removes)} if adds or removes else {}
+        held = len(adds) + len(removes) + unseen
+        return [], [], {freeze: held} if held else {}
+    partial = "the view is partial"
+    keep = "manage: add_only" if manage is Manage.ADD_ONLY else partial if not view.complete else caution.keep
+    withheld = {partial: unseen} if unseen else {}
     if keep and removes:
-        return adds, [], {keep: len(removes)}
-    return adds, removes, {}
+        withheld[keep] = withheld.get(keep, 0) + len(removes)
+    return adds, [] if keep else removes, withheld

@@ -74,10 +74,18 @@ def _look_at(street: Street, source: Source, complete: bool | None) -> dict[str,
             state = resolve(street.store, source, state)
             if complete or (complete is None and not fresh(state, street.clock.now())) or state.first_met is None:
                 why = read_view(street.store, source, state, street.clock, street.watch.listed)
-                wrong |= {key: why} if why else {}
+                wrong |= {_called(key): why} if why else {}
         except PlatformError as error:
-            wrong[key] = str(error)
+            wrong[_called(key)] = str(error)
     return wrong
+
+
+def _called(key: str) -> str:
+    """A target's key, or what a person calls a tag or list that a rule asks about."""
+    if not key.startswith("@"):
+        return key
+    connection, audience, kind, name = key[1:].split("/", 3)
+    return f"{kind} '{name}' on {connection}" + (f"/{audience}" if audience else "")
 
 
 def _wanted_views(street: Street, source: Source) -> list[tuple[str, str, str, str]]:
