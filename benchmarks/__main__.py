@@ -7,7 +7,7 @@ import subprocess
 import sys
 
 QUICK = ("help", "full_pass", "load_events", "pull", "incremental", "failed_page", "push", "sandbox_load")
-LONG = ("memory",)                                  # minutes; BENCH_FAST=1 leaves them out
+LONG = ("demo", "memory")                                 # minutes; BENCH_FAST=1 leaves them out
 
 
 def main() -> int:

@@ -15,7 +15,6 @@ from benchmarks.figures import figure
 from benchmarks.stage import NOW, Stage
 from benchmarks.walk import Walk, walking
 from connectors.base import DAY, Batch
-from connectors.registry import kind
 from connectors.sandbox.world import random_world
 
 BAR = 1.02
@@ -25,7 +24,12 @@ WRITES = {
     "hubspot": tuple(f"memberships/{what}" for what in ("add", "remove", "add-and-remove")),
     "klaviyo": ("POST /api/lists/{id}/relationships/profiles", "DELETE /api/lists/{id}/relationships/profiles"),
 }
-PEOPLE, EVENTS = 9_000, 9_000
+LIMITS = {                                          # not what the connectors say of themselves
+    "mailchimp": Batch(500, 500, together=True),    # Mailchimp Marketing API, batch add or remove list members to static segment
+    "hubspot": Batch(10_000, 10_000, together=True),    # no maximum is documented; counted at this
+    "klaviyo": Batch(1000, 1000, together=False),   # Klaviyo API reference, Add or Remove Profiles of a List
+}
+PEOPLE, EVENTS = 42_000, 2_000                      # so many that HubSpot's first fill takes two calls
 FIRST = "[Ada, Ben, Cleo, Dora, Emil, Finn, Greta, Hugo, Ida]"
 THEN = "[Greta, Hugo, Ida, Jon, Kaya, Lars, Mia, Nils, Olga]"
 TARGETS = "{mailchimp: {tag: Some}, hubspot: {list: Some}, klaviyo: {list: Some}}"
@@ -71,7 +75,7 @@ def main() -> int:
                 adds, removes = len(after[name] - before[name]), len(before[name] - after[name])
                 if not adds or (names == THEN and not removes):
                     raise SystemExit(f"{name}: {adds} adds and {removes} removes are not what was meant")
-                least[name] += fewest(kind(name).capabilities.batch, adds, removes)
+                least[name] += fewest(LIMITS[name], adds, removes)
                 made[name] += writes(walk)[name] - already[name]
     held = [figure(f"push_{name}_writes", made[name] / least[name], BAR) for name in PLATFORMS]
     return 0 if all(held) else 1
