@@ -258,11 +258,8 @@ def test_a_remove_is_looked_at_before_it_is_sent(places: Places, lookup: bool) -
     assert not place.toy.wrongs
 
 
-@pytest.mark.parametrize("lookup", [True, False])
-@pytest.mark.parametrize("fault", ["error", "short", "cut"])
+@pytest.mark.parametrize(("lookup", "fault"), [(True, "error"), (False, "error"), (False, "short"), (False, "cut")])
 def test_nobody_is_removed_on_a_look_that_did_not_work(places: Places, lookup: bool, fault: str) -> None:
-    if lookup and fault != "error":
-        pytest.skip("a look has no pages")
     place = places(lookup=lookup)
     key = filled(place, 3)
     place.approve(key, {0})
