@@ -12,6 +12,7 @@ from sync.model import ExitCode
 from sync.reconcile import run as reconciling
 from sync.reconcile.run import Judged, PlanGone, send
 from sync.reconcile.sender import Report
+from sync.store import outbox
 from sync.street import Street, pull
 
 
@@ -22,11 +23,13 @@ def sync_once(
 
     *data_may_go*: whether data changes go without a person.
     """
+    with street.store.transaction() as db:
+        outbox.recover(db)                          # what the run before could not note, where this process lived on
     pulled = pull(street, connections, complete=complete)
     wrong = reconciling.look_at_targets(street, connections, complete=complete)
     _, judged = judged_now(street)
     judged = [each for each in judged if not connections or each.spec.connection in connections]
-    enqueued, waiting, failed = _let_go(street, judged, data_may_go)
+    enqueued, waiting, failed = _let_go(street, [j for j in judged if j.key not in wrong], data_may_go)
     name = reconciling.keep(street, judged, "sync") if waiting else ""
     sent = send(street, {j.state.id for j in judged if j.key in enqueued}, connections)
     ways = {j.key: way_through(name, j.key, [r.guard for r in j.refusals]) for j in judged if j.key in waiting}

@@ -70,7 +70,7 @@ def _look_at(street: Street, source: Source, complete: bool | None) -> dict[str,
     for key, audience, kind, name in _wanted_views(street, source):
         try:
             remote = source.connector.audience(audience) if source.capabilities.audiences else ""
-            state = memberships.target(street.store, key, kind, source.number, remote, name)
+            state = memberships.target(street.store, key, kind, source.number, remote, name, f"{audience}/{name}")
             state = resolve(street.store, source, state)
             if complete or (complete is None and not fresh(state, street.clock.now())) or state.first_met is None:
                 why = read_view(street.store, source, state, street.clock, street.watch.listed)
@@ -163,6 +163,9 @@ def _caution(street: Street, evaluation: Evaluation, spec: TargetSpec, state: Ta
         return Caution(freeze=f"the segment failed: {evaluation.result.failures[spec.segment]}")
     if spec.connection in street.failures:
         return Caution(freeze=f"the connection is not used: {street.failures[spec.connection]}")
+    audience = street.config.connections[spec.connection].audiences.get(spec.audience, spec.audience)
+    if state.called != f"{audience}/{spec.name}":
+        return Caution(freeze="its name or audience was edited, and nobody has looked at it since; `segmentd plan` does")
     if state.gone:
         return Caution(freeze="the platform has no such tag or list any more")
     if ground.waiting:
@@ -277,7 +280,10 @@ def approve(
         why = street.failures.get(each.spec.connection, "") or _frozen(each, planned) or _guarded(each, planned, allowed)
         if each.key in approved.handed_over:        # what is left of it goes on, as far as it is still wanted
             retract(street, each)
-            sendable |= set() if why else {each.state.id}
+            if not why:
+                sendable.add(each.state.id)
+            elif street.store.one("select 1 from outbox where target = ? and state = 'waiting'", each.state.id):
+                refused[each.key] = why
             continue
         why = why or _moved(each, planned, ownership)
         wanted = {(profile, op) for _, profile, op in planned["changes"]}

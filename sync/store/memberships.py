@@ -79,7 +79,8 @@ class TargetState:
     """What the store knows of a target. *remote*: None while the platform has no such tag or list.
 
     *found*: members at first contact; *existing*: what was decided about them; *applied*: when first; *rule*: digest last
-    applied; *viewed*: when last read completely; *complete*: that view still counts; *gone*: the platform lost it.
+    applied; *viewed*: when last read completely; *complete*: that view still counts; *gone*: the platform lost it; *called*: the
+    config's words that it was last looked for under.
     """
 
     id: int
@@ -94,9 +95,10 @@ class TargetState:
     viewed: Millis | None
     complete: bool
     gone: bool
+    called: str
 
 
-def target(store: Store, key: str, kind: str, connection: int, audience: str, name: str) -> TargetState:
+def target(store: Store, key: str, kind: str, connection: int, audience: str, name: str, called: str = "") -> TargetState:
     """The state of a target, made when it is first named. Another name or audience under one key is a target of its own kind:
     it starts anew (nothing owned, nothing met)."""
     known = store.one("select id, audience, name from targets where key = ?", key)
@@ -110,6 +112,9 @@ def target(store: Store, key: str, kind: str, connection: int, audience: str, na
                 "existing = null, applied = null, rule = null, viewed = null, complete = 0, gone = 0",
                 (key, connection, audience, kind, name),
             )
+    if store.one("select called from targets where key = ?", key) != (called,):
+        with store.transaction() as db:
+            db.execute("update targets set called = ? where key = ?", (called, key))
     return states(store, [key])[key]
 
 
@@ -117,12 +122,12 @@ def states(store: Store, keys: Collection[str] | None = None) -> dict[str, Targe
     """Targets by key."""
     rows = store.rows(
         "select id, key, connection, audience, kind, name, remote, first_met, found, existing, applied, rule, viewed, complete, "
-        "gone from targets order by key",
+        "gone, called from targets order by key",
     )
     return {
         row[1]: TargetState(
             row[0], row[1], row[2], RemoteTarget(row[4], row[6], row[5], row[3]) if row[6] is not None else None,
-            row[7], row[8], row[9], row[10], row[11], row[12], bool(row[13]), bool(row[14]),
+            row[7], row[8], row[9], row[10], row[11], row[12], bool(row[13]), bool(row[14]), row[15],
         )
         for row in rows if keys is None or row[1] in keys
     }

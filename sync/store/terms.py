@@ -11,6 +11,8 @@ from sync.store.facts import Naming
 from sync.store.store import Store, digest_of
 from sync.store.streams import Database
 
+LOST = "lost"                                       # in place of a naming: the facts were taken away while nobody could tell them
+
 
 @dataclass(frozen=True, slots=True)
 class Terms:
@@ -31,15 +33,17 @@ def agree(store: Store, terms: Mapping[int, Terms]) -> list[int]:
     """Compare with what was agreed before, by connection number; which connections' events will be read again.
 
     Another naming of one connection takes all facts away, since a fact does not say who told it, and every connection tells its
-    own again. A longer history only starts the events of its connection anew: what is known already is not counted twice.
+    own again; one that is out of the config today does so when it comes back. A longer history only starts the events of its
+    connection anew: what is known already is not counted twice.
     """
     known = {
         number: (naming, int(history)) for key, value in store.rows("select key, value from meta where key like 'terms:%'")
         for number, (naming, _, history) in [(int(key.partition(":")[2]), value.partition(" "))]
     }
-    renamed = [n for n, t in terms.items() if n in known and known[n][0] != t.naming]
-    longer = [n for n, t in terms.items() if n in known and known[n][1] < t.history]
-    again = sorted(terms if renamed else longer)
+    renamed = [n for n, t in terms.items() if n in known and known[n][0] not in (LOST, t.naming)]
+    behind = [n for n, t in terms.items() if n in known and (known[n][0] == LOST or known[n][1] < t.history)]
+    again = sorted(terms if renamed else behind)
+    lost = [n for n in known if n not in terms] if renamed else []
     with store.transaction() as db:
         if renamed:
             for table in ("events", "records", "strays"):
@@ -49,7 +53,7 @@ def agree(store: Store, terms: Mapping[int, Terms]) -> list[int]:
         db.executemany("insert or replace into meta values (?, ?)", [
             (f"terms:{n}", f"{t.naming} {max(t.history, known.get(n, ('', 0))[1]) if n not in again else t.history}")
             for n, t in terms.items()
-        ])
+        ] + [(f"terms:{n}", f"{LOST} {known[n][1]}") for n in lost])
     return again
 
 

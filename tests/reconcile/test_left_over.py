@@ -97,3 +97,44 @@ def test_who_is_wanted_again_is_not_taken_off_by_a_remove_that_was_left_over(tmp
     town.apply(town.keep([judged["other/klaviyo/list"]]))
     assert town.on() == {"p0", "p1", "p2"}
     town.store.close()
+
+
+def test_a_target_whose_name_was_edited_is_left_alone_until_somebody_has_looked(tmp_path: Path) -> None:
+    town = town_in(tmp_path)
+    for number in range(3):
+        town.person(number)
+    town.apply(town.plan()[0])
+    town.person(7, "silver")
+    town.pulled()
+    town.configure(VIP.replace("gold", "silver").replace("{list: VIP}", "{list: Winback}"))
+    name, judged, _ = town.plan(offline=True)
+    assert "was edited" in judged[KEY].freeze
+    town.apply(name)
+    assert (town.on(), town.on("Winback")) == ({"p0", "p1", "p2"}, set())
+    town.apply(town.plan()[0])
+    assert (town.on(), town.on("Winback")) == ({"p0", "p1", "p2"}, {"p7"})
+    town.store.close()
+
+
+def test_a_finished_guarded_plan_applied_again_names_what_still_waits(tmp_path: Path) -> None:
+    town = town_in(tmp_path)
+    town.configure(VIP, TIGHT)
+    for number in range(3):
+        town.person(number)
+    name, _, _ = town.plan()
+    town.toys["klaviyo"].script = ["key"]
+    town.apply(name, {(KEY, "adds")})
+    assert town.waiting() == 3
+    assert "guard adds" in town.apply(name).refused[KEY]
+    town.apply(name, {(KEY, "adds")})
+    assert town.on() == {"p0", "p1", "p2"}
+    assert town.apply(name).refused == {}
+    town.store.close()
+
+
+def test_a_call_that_the_run_before_could_not_note_is_in_doubt_in_the_next_one(stuck: Town) -> None:
+    with stuck.store.transaction() as db:
+        db.execute("update outbox set state = 'sending', sent = '[1]' where profile = 'p0'")
+    stuck.toys["klaviyo"].script = ["key"]
+    stuck.sync()
+    assert stuck.store.rows("select state, maybe from outbox where profile = 'p0'") == [("waiting", 1)]

@@ -60,3 +60,17 @@ def test_a_longer_history_keeps_the_facts_and_starts_the_streams_anew(store: Sto
 def test_a_shorter_history_reads_nothing_again(store: Store) -> None:
     assert agree(store, {1: terms_of(PLAIN, 30 * DAY, ["events"])}) == []
     assert agree(store, {1: terms_of(PLAIN, 60 * DAY, ["events"])}) == []
+
+
+def test_a_connection_that_was_out_of_the_config_meanwhile_tells_its_facts_again_when_it_comes_back(store: Store) -> None:
+    other = store.connection("site", "testing")
+    mine, theirs = terms_of(PLAIN, 60 * DAY, ["events"]), terms_of(Naming("site", {}), 60 * DAY, ["events"])
+    assert agree(store, {1: mine, other: theirs}) == []
+    with store.transaction() as db:
+        db.execute(
+            "insert into streams (connection, stream, cursor, started, first, finished) values (?, 'events', 'c', 1, 2, 3)", (other,),
+        )
+    assert agree(store, {1: terms_of(OTHER, 60 * DAY, ["events"])}) == [1]
+    assert agree(store, {1: terms_of(OTHER, 60 * DAY, ["events"]), other: theirs}) == [other]
+    assert [s.first for s in streams.states(store) if s.connection == "site"] == [None]
+    assert agree(store, {1: terms_of(OTHER, 60 * DAY, ["events"]), other: theirs}) == []

@@ -147,6 +147,7 @@ create table targets (
     audience text not null,             -- the platform's id, or ''
     kind text not null,
     name text not null,
+    called text not null default '',    -- audience and name in the words of the config that it was last looked for under
     remote text,                        -- the platform's id of the tag or list; null: not there yet
     first_met integer,                  -- when its members were first read
     found integer not null default 0,   -- members found then
