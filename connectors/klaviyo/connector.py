@@ -62,9 +62,8 @@ EVENTS = {
 """Metrics that Klaviyo and its shop integrations make by themselves; any other metric keeps its own name.
 
 Source: Klaviyo guides "Integrate a platform without a pre-built Klaviyo integration" (names and properties of the shop's
-metrics) and "Events API overview" (`$message`, `$value`). `$currency_code`, `machine_open` and `Bounce Type` are as seen in
-public warehouses of Klaviyo events, and a shop integration may call its order's number otherwise than `OrderId`: the
-config's `events:` can name others.
+metrics) and "Events API overview" (`$message`, `$value`). `$currency_code`, `machine_open`, `Bounce Type` and `$page` are
+UNVERIFIED, and a shop integration may call its order's number otherwise than `OrderId`: the config's `events:` can name others.
 """
 
 FIELDS = {
