@@ -10,6 +10,7 @@ from sync.evaluate.run import Evaluation, evaluate
 from sync.ingest.pull import Pulled
 from sync.model import ExitCode
 from sync.reconcile import run as reconciling
+from sync.reconcile.report import guards_of, way_through
 from sync.reconcile.run import Judged, PlanGone, send
 from sync.reconcile.sender import Report
 from sync.store import outbox
@@ -32,7 +33,7 @@ def sync_once(
     enqueued, waiting, failed = _let_go(street, [j for j in judged if j.key not in wrong], data_may_go)
     name = reconciling.keep(street, judged, "sync") if waiting else ""
     sent = send(street, {j.state.id for j in judged if j.key in enqueued}, connections)
-    ways = {j.key: way_through(name, j.key, [r.guard for r in j.refusals]) for j in judged if j.key in waiting}
+    ways = {j.key: way_through(name, j.key, guards_of(j)) for j in judged if j.key in waiting}
     outcome = outcome_report(name, enqueued, waiting, {}, sent, ways)
     outcome["problems"] = wrong | failed
     outcome["pulled"] = pulled_report(pulled)
@@ -100,12 +101,6 @@ def outcome_report(
                     if report.stopped or report.paused},
         "next": _next(waiting, ways, sent),
     }
-
-
-def way_through(name: str, target: str, guards: Collection[str]) -> str:
-    """The command that carries *target* of plan *name* out though *guards* refuse it."""
-    allowed = "".join(f" --allow {target}:{guard}" for guard in sorted(guards))
-    return f"segmentd apply {name}" + (f'{allowed} --reason "…"' if allowed else "")
 
 
 def _next(waiting: Mapping[str, str], ways: Mapping[str, str], sent: Mapping[str, Report]) -> str:

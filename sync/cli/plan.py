@@ -12,9 +12,9 @@ from connectors.base import Clock
 from sync.cli.common import emit, opened, options, read_config, typed, unknown
 from sync.cli.show import show_outcome, show_plan
 from sync.model import ExitCode
-from sync.once import code_of, code_of_sending, judged_now, outcome_report, pulled_report, sync_once, totals, way_through
+from sync.once import code_of, code_of_sending, judged_now, outcome_report, pulled_report, sync_once, totals
 from sync.reconcile import run as reconciling
-from sync.reconcile.report import plan_report
+from sync.reconcile.report import guards_of, plan_report, way_through
 from sync.reconcile.run import Approval, KeptPlan, PlanGone
 from sync.runs import recorded
 from sync.store.store import Store
@@ -143,17 +143,14 @@ def _way(approved: KeptPlan, approval: Approval, each: reconciling.Judged) -> st
     """How a target goes through that this apply refused: by the guards that closed it, else by a new plan."""
     if not approval.refused[each.key].startswith("guard "):
         return "segmentd plan"
-    return way_through(approved.id, each.key, {*approved.targets[each.key]["guards"], *(r.guard for r in each.refusals)})
+    return way_through(approved.id, each.key, {*approved.targets[each.key]["guards"], *guards_of(each)})
 
 
 def _typable(report: dict[str, Any]) -> None:
-    """Make every command in *report* work as it stands: all guards of a target at once, and the --config given here."""
+    """Make every command in *report* work as it stands: with the --config given here."""
     for target in report["targets"] if isinstance(report["targets"], list) else ():
-        command = way_through(report["plan"], target["target"], [refusal["guard"] for refusal in target["refusals"]])
         for refusal in target["refusals"]:
-            if report["next"] == refusal["command"]:
-                report["next"] = command
-            refusal["command"] = typed(command)
+            refusal["command"] = typed(refusal["command"])
     report["next"] = typed(report["next"])
     if "ways" in report:
         report["ways"] = {target: typed(way) for target, way in report["ways"].items()}

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import Any
 
 import numpy as np
@@ -52,14 +52,19 @@ def _refusal(evaluation: Evaluation, each: Judged, refusal: Refusal, name: str) 
     return {
         "guard": refusal.guard, "reason": refusal.reason,
         "leavers_fail": leavers_fail(evaluation, each) if refusal.guard == "removes" else "",
-        "rests_on": list(evaluation.grounds[each.spec.segment].sources), "command": way_through(name, each),
+        "rests_on": list(evaluation.grounds[each.spec.segment].sources), "command": way_through(name, each.key, guards_of(each)),
     }
 
 
-def way_through(name: str, each: Judged) -> str:
-    """The exact command that lets one target through: it names each guard that refuses it."""
-    allowed = " ".join(f"--allow {each.key}:{refusal.guard}" for refusal in each.refusals)
-    return f'segmentd apply {name} {allowed} --reason "…"'
+def way_through(name: str, target: str, guards: Iterable[str]) -> str:
+    """The exact command that carries *target* of plan *name* out: it names every one of the *guards* that refuse it."""
+    allowed = "".join(f" --allow {target}:{guard}" for guard in sorted(guards))
+    return f"segmentd apply {name}" + (f'{allowed} --reason "…"' if allowed else "")
+
+
+def guards_of(each: Judged) -> list[str]:
+    """The guards that refuse a target."""
+    return [refusal.guard for refusal in each.refusals]
 
 
 def leavers_fail(evaluation: Evaluation, each: Judged) -> str:
@@ -84,5 +89,5 @@ def next_command(judged: Sequence[Judged], name: str) -> str:
     if not moving:
         return "nothing to apply"
     if all(j.refusals for j in moving):
-        return way_through(name, moving[0])
+        return way_through(name, moving[0].key, guards_of(moving[0]))
     return f"segmentd apply {name}"
