@@ -7,12 +7,13 @@
             |  sample: {share, salt}
 
 `node.matches(person, now)` reads the person's whole history. It evaluates every child, so that a rule that cannot be
-answered (`RuleFailure`) never hides behind one that can. Nodes hold no places: equal rules are equal values.
+answered (`RuleFailure`) never hides behind one that can. `node.turn(person, now)` says until when an answer stands if
+nothing happens. Nodes hold no places: equal rules are equal values.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from fractions import Fraction
 from hashlib import blake2b
@@ -34,7 +35,7 @@ from sync.language.values import (
     number_text,
     read_number,
 )
-from sync.language.window import Window
+from sync.language.window import Window, first_after
 
 KNOWN_SINCE: Path = ("known_since",)
 MACHINE: Path = ("machine",)
@@ -48,13 +49,19 @@ class Node(Protocol):
     def matches(self, person: Person, now: Millis) -> bool:
         """Whether it holds of *person* at *now*; `RuleFailure` when that cannot be said."""
 
+    def turn(self, person: Person, now: Millis) -> Millis | None:
+        """The first instant after *now* at which `matches` may answer otherwise although nothing happened; None: never.
+
+        It may come too early (then the answer is the same as before), but never too late.
+        """
+
     @property
     def children(self) -> tuple[Node, ...]:
         """The conditions it is made of."""
 
 
 class _Leaf:
-    """What all conditions without children share."""
+    """What all conditions without children share; time changes nothing about them unless they say so."""
 
     __slots__ = ()
 
@@ -62,8 +69,16 @@ class _Leaf:
     def children(self) -> tuple[Node, ...]:
         return ()
 
+    def turn(self, person: Person, now: Millis) -> Millis | None:
+        return None
+
 
 # --- boolean ---------------------------------------------------------------------------------------------------------------
+
+
+def soonest(nodes: Iterable[Node], person: Person, now: Millis) -> Millis | None:
+    """Until when the answers of all *nodes* stand."""
+    return first_after(now, *(node.turn(person, now) for node in nodes))
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,6 +89,9 @@ class All:
         answers = [child.matches(person, now) for child in self.children]
         return all(answers)
 
+    def turn(self, person: Person, now: Millis) -> Millis | None:
+        return soonest(self.children, person, now)
+
 
 @dataclass(frozen=True, slots=True)
 class AnyOf:
@@ -83,6 +101,9 @@ class AnyOf:
         answers = [child.matches(person, now) for child in self.children]
         return any(answers)
 
+    def turn(self, person: Person, now: Millis) -> Millis | None:
+        return soonest(self.children, person, now)
+
 
 @dataclass(frozen=True, slots=True)
 class NoneOf:
@@ -91,6 +112,9 @@ class NoneOf:
     def matches(self, person: Person, now: Millis) -> bool:
         answers = [child.matches(person, now) for child in self.children]
         return not any(answers)
+
+    def turn(self, person: Person, now: Millis) -> Millis | None:
+        return soonest(self.children, person, now)
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,6 +127,9 @@ class Not:
 
     def matches(self, person: Person, now: Millis) -> bool:
         return not self.child.matches(person, now)
+
+    def turn(self, person: Person, now: Millis) -> Millis | None:
+        return self.child.turn(person, now)
 
 
 # --- who somebody is ---------------------------------------------------------------------------------------------------------
@@ -117,6 +144,10 @@ class Contact(_Leaf):
     def matches(self, person: Person, now: Millis) -> bool:
         record = contact_record(person)
         return all(predicate.holds(look(record, path), record, now) for path, predicate in self.fields)
+
+    def turn(self, person: Person, now: Millis) -> Millis | None:
+        record = contact_record(person)
+        return first_after(now, *(predicate.turn(look(record, path), record, now) for path, predicate in self.fields))
 
 
 def contact_record(person: Person) -> Mapping[str, Json]:
@@ -182,6 +213,9 @@ class InSegment(_Leaf):
             raise RuleFailure(f"segment '{self.name}' has no rule to ask")
         return person.rules[self.name].matches(person, now)
 
+    def turn(self, person: Person, now: Millis) -> Millis | None:
+        return person.rules[self.name].turn(person, now) if self.name in person.rules else None
+
 
 @dataclass(frozen=True, slots=True)
 class Sample(_Leaf):
@@ -223,6 +257,12 @@ class Filter:
     def takes(self, event: Event, now: Millis) -> bool:
         passes = all(predicate.holds(look(event.properties, path), event.properties, now) for path, predicate in self.where)
         return self.names.takes(event.type) and passes and not (self.human and is_machine(look(event.properties, MACHINE)))
+
+    def turn(self, event: Event, now: Millis) -> Millis | None:
+        """The first instant after *now* at which `takes` may answer otherwise."""
+        if not self.names.takes(event.type):
+            return None
+        return first_after(now, *(test.turn(look(event.properties, path), event.properties, now) for path, test in self.where))
 
 
 def is_machine(mark: Json) -> bool:
@@ -304,6 +344,11 @@ class Happened(_Leaf):
         events = self.events(person, now)
         counted = self.count is None or self.count.holds(len(events))
         return all([counted, *(measure.test.holds_millionths(measure.value(events)) for measure in self.measures)])
+
+    def turn(self, person: Person, now: Millis) -> Millis | None:
+        named = [event for event in person.events if self.filter.names.takes(event.type)]
+        edges = (self.window.turn(event.at, now) for event in named)
+        return first_after(now, *edges, *(self.filter.turn(event, now) for event in named))
 
     def events(self, person: Person, now: Millis) -> list[Event]:
         """The events it speaks of, each once."""

@@ -35,7 +35,7 @@ from sync.language.values import (
     read_span,
     read_text,
 )
-from sync.language.window import Relative
+from sync.language.window import Relative, first_after
 
 Record: TypeAlias = Mapping[str, Json]
 Kind: TypeAlias = Literal["text", "number", "boolean"]
@@ -105,6 +105,10 @@ class WhenRelative:
         spans = (read_span(each, zone) for each in elements(value))
         return any(self.window.holds(span[0], now) for span in spans if span is not None)
 
+    def turn(self, value: Json, record: Record, now: Millis, zone: ZoneInfo) -> Millis | None:
+        spans = (read_span(each, zone) for each in elements(value))
+        return first_after(now, *(self.window.turn(span[0], now) for span in spans if span is not None))
+
 
 @dataclass(frozen=True, slots=True)
 class IsSet:
@@ -157,6 +161,15 @@ class Each:
         own = element if isinstance(element, Mapping) else {}
         return all(predicate.holds(look(own, path), own, now) for path, predicate in self.fields)
 
+    def turn(self, value: Json, record: Record, now: Millis, zone: ZoneInfo) -> Millis | None:
+        return first_after(now, *(self._turn(element, record, now) for element in elements(value)))
+
+    def _turn(self, element: Json, record: Record, now: Millis) -> Millis | None:
+        if self.predicate is not None:
+            return self.predicate.turn(element, record, now)
+        own = element if isinstance(element, Mapping) else {}
+        return first_after(now, *(predicate.turn(look(own, path), own, now) for path, predicate in self.fields))
+
 
 Test: TypeAlias = Compare | WhenRelative | IsSet | Size | Each
 
@@ -174,6 +187,11 @@ class Predicate:
         if self.missing is not None and any(test.lacks(value, record) for test in self.tests):
             return self.missing
         return all(test.holds(value, record, now, self.zone) for test in self.tests)
+
+    def turn(self, value: Json, record: Record, now: Millis) -> Millis | None:
+        """The first instant after *now* at which `holds` may answer otherwise although nothing was changed; None: never."""
+        timed = (test for test in self.tests if isinstance(test, WhenRelative | Each))
+        return first_after(now, *(test.turn(value, record, now, self.zone) for test in timed))
 
     def others(self) -> frozenset[Path]:
         """The other fields of the record that `holds` looks at."""

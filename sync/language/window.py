@@ -1,6 +1,8 @@
 """Windows of time, as their reader sees them: each says which instants it holds. Millisecond-exact, half open.
 
 This is the meaning; the fast evaluator has its own arithmetic (`sync.evaluate.edges`) and must agree with it.
+
+`window.turn(at, now)` is the first instant after *now* at which `holds(at, ·)` may differ from its answer now; None: never.
 """
 
 from __future__ import annotations
@@ -18,6 +20,9 @@ class Ever:
     def holds(self, at: Millis, now: Millis) -> bool:
         return at <= now
 
+    def turn(self, at: Millis, now: Millis) -> Millis | None:
+        return first_after(now, at)
+
     def __str__(self) -> str:
         return "ever"
 
@@ -28,6 +33,9 @@ class Within:
 
     def holds(self, at: Millis, now: Millis) -> bool:
         return now - self.span < at <= now
+
+    def turn(self, at: Millis, now: Millis) -> Millis | None:
+        return first_after(now, at, at + self.span)
 
     def __str__(self) -> str:
         return f"within {duration_text(self.span)}"
@@ -43,6 +51,9 @@ class Ago:
     def holds(self, at: Millis, now: Millis) -> bool:
         return now - self.far < at <= now - self.near
 
+    def turn(self, at: Millis, now: Millis) -> Millis | None:
+        return first_after(now, at + self.near, at + self.far)
+
     def __str__(self) -> str:
         return f"{duration_text(self.far)} to {duration_text(self.near)} ago"
 
@@ -53,6 +64,9 @@ class OlderThan:
 
     def holds(self, at: Millis, now: Millis) -> bool:
         return at <= now - self.span
+
+    def turn(self, at: Millis, now: Millis) -> Millis | None:
+        return first_after(now, at + self.span)
 
     def __str__(self) -> str:
         return f"longer than {duration_text(self.span)} ago"
@@ -70,6 +84,9 @@ class Dates:
         ended = self.until is not None and at >= self.until
         return begun and not ended and at <= now
 
+    def turn(self, at: Millis, now: Millis) -> Millis | None:
+        return first_after(now, at)
+
     def __str__(self) -> str:
         since = "" if self.since is None else f"since {_moment(self.since)}"
         until = "" if self.until is None else f"before {_moment(self.until)}"
@@ -85,12 +102,21 @@ class Ahead:
     def holds(self, at: Millis, now: Millis) -> bool:
         return now < at <= now + self.span
 
+    def turn(self, at: Millis, now: Millis) -> Millis | None:
+        return first_after(now, at - self.span, at)
+
     def __str__(self) -> str:
         return f"within the next {duration_text(self.span)}"
 
 
 Window: TypeAlias = Ever | Within | Ago | OlderThan | Dates
 Relative: TypeAlias = Within | OlderThan | Ahead
+
+
+def first_after(now: Millis, *instants: Millis | None) -> Millis | None:
+    """The earliest of *instants* that is still to come; None when none is."""
+    return min((each for each in instants if each is not None and each > now), default=None)
+
 
 UNITS: dict[str, Millis] = {"s": 1000, "m": 60_000, "h": 3_600_000, "d": 86_400_000, "w": 604_800_000}
 
