@@ -12,8 +12,9 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from connectors.base import Millis
-from sync.evaluate.plain import compares, instants_pass, numbers_pass
+from sync.evaluate.plain import compares, instants_pass, instants_turn, numbers_pass
 from sync.evaluate.snapshot import Ints, Mask
+from sync.evaluate.turns import NEVER
 from sync.language.predicates import Predicate
 from sync.language.values import INT64_MAX, PLACES, Json, Path, canonical, decode, distinct_keys, instant_text, read_number
 
@@ -51,6 +52,17 @@ class Dictionary:
         if predicate not in self._answers:
             self._answers[predicate] = self._compared(predicate, now) if compares(predicate) else self._asked(predicate, now)
         return self._answers[predicate]
+
+    def turns(self, predicate: Predicate, now: Millis) -> Ints:
+        """Per code the first instant after now at which the answer may differ (`NEVER`: none)."""
+        if not predicate.timed:
+            return np.full(len(self) + 1, NEVER)
+        is_instant, times = self.plain_instants
+        found = instants_turn(predicate, times, now) if compares(predicate) else np.full(len(self) + 1, NEVER)
+        for code in np.flatnonzero(~is_instant if compares(predicate) else np.ones(len(self) + 1, bool)).tolist():
+            turn = predicate.turn(self.value(code), {}, now)
+            found[code] = NEVER if turn is None else turn
+        return found
 
     def _asked(self, predicate: Predicate, now: Millis) -> Mask:
         return np.fromiter((predicate.holds(value, {}, now) for value in self.values), bool, len(self) + 1)
@@ -171,6 +183,9 @@ class Column:
 
     def passes(self, predicate: Predicate, now: Millis) -> Mask:
         return self.dictionary.answers(predicate, now)[self.codes]
+
+    def turns(self, predicate: Predicate, now: Millis) -> Ints:
+        return self.dictionary.turns(predicate, now)[self.codes]
 
 
 class Columns:

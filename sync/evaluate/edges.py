@@ -1,4 +1,4 @@
-"""Window edges as numbers, and as positions in a sorted column of times. The only place where the full pass compares windows."""
+"""Window edges as numbers, and as positions in a sorted column of times. The only place where the fast paths compare windows."""
 
 from __future__ import annotations
 

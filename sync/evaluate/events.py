@@ -19,6 +19,7 @@ from sync.evaluate.counters import ExactSum, TooBig, counts, distinct_counts, mi
 from sync.evaluate.edges import cut
 from sync.evaluate.numbers import passing, passing_average
 from sync.evaluate.snapshot import Ints, Mask, Snapshot, every
+from sync.evaluate.turns import NEVER, turns
 from sync.language.needs import filter_properties, measure_properties
 from sync.language.nodes import (
     CURRENCY,
@@ -157,6 +158,19 @@ class EventArrays:
         if measure.kind == "sum":
             return passing(measure.test, totals)
         return passing_average(measure.test, totals, held.numbers.total())
+
+    def turns(self, node: Happened) -> Ints:
+        """Per contact the first instant after now at which an event begins or ceases to count (`NEVER`: none)."""
+        found = np.full(self._size, NEVER)
+        paths = sorted(filter_properties(node.filter))
+        for name in filter(node.filter.names.takes, self._snapshot.event_types()):
+            table = self._snapshot.events([name], paths)
+            at, contacts = _numpy(table.column("at"), np.int64), _numpy(table.column("contact"), np.int64)
+            edges = turns(node.window, at, self._now)
+            for path, test in node.filter.where:
+                edges = np.minimum(edges, self._columns.read(table.column(path_text(path))).turns(test, self._now))
+            np.minimum.at(found, contacts, edges)
+        return found
 
     def _check(self, measure: Measure, held: Gathered) -> None:
         if measure.in_money and held.money:

@@ -13,6 +13,7 @@ from connectors.base import Millis
 from sync.evaluate.edges import bounds
 from sync.evaluate.numbers import within
 from sync.evaluate.snapshot import Ints, Mask, every, some
+from sync.evaluate.turns import NEVER, earliest, turns
 from sync.language.predicates import TEXTUAL, Compare, Limit, Operand, Predicate, WhenRelative
 from sync.language.values import read_span
 
@@ -43,6 +44,12 @@ def _number_passes(test: object, millionths: Ints) -> Mask:
 def instants_pass(predicate: Predicate, times: Ints, now: Millis) -> Mask:
     """What a predicate that compares says of instants."""
     return every([_instant_passes(test, times, predicate.zone, now) for test in predicate.tests])
+
+
+def instants_turn(predicate: Predicate, times: Ints, now: Millis) -> Ints:
+    """Per instant the first moment after now at which a predicate that compares may answer otherwise (`NEVER`: none)."""
+    windows = [test.window for test in predicate.tests if isinstance(test, WhenRelative)]
+    return earliest([np.full(len(times), NEVER), *(turns(window, times, now) for window in windows)])
 
 
 def _instant_passes(test: object, times: Ints, zone: ZoneInfo, now: Millis) -> Mask:

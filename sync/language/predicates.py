@@ -164,6 +164,11 @@ class Each:
     def turn(self, value: Json, record: Record, now: Millis, zone: ZoneInfo) -> Millis | None:
         return first_after(now, *(self._turn(element, record, now) for element in elements(value)))
 
+    @property
+    def timed(self) -> bool:
+        asked = [test for _, test in self.fields] if self.predicate is None else [self.predicate]
+        return any(each.timed for each in asked)
+
     def _turn(self, element: Json, record: Record, now: Millis) -> Millis | None:
         if self.predicate is not None:
             return self.predicate.turn(element, record, now)
@@ -192,6 +197,11 @@ class Predicate:
         """The first instant after *now* at which `holds` may answer otherwise although nothing was changed; None: never."""
         timed = (test for test in self.tests if isinstance(test, WhenRelative | Each))
         return first_after(now, *(test.turn(value, record, now, self.zone) for test in timed))
+
+    @property
+    def timed(self) -> bool:
+        """Whether the passing of time alone may change an answer."""
+        return any(isinstance(test, WhenRelative) or (isinstance(test, Each) and test.timed) for test in self.tests)
 
     def others(self) -> frozenset[Path]:
         """The other fields of the record that `holds` looks at."""

@@ -15,7 +15,9 @@ from hypothesis import strategies as st
 from sync.evaluate.columns import Columns
 from sync.evaluate.events import EventArrays
 from sync.evaluate.full_pass import Failed, full_pass
-from sync.language.nodes import Happened, Node
+from sync.evaluate.turns import NEVER
+from sync.evaluate.world import World
+from sync.language.nodes import Contact, Happened, Node, walk
 from sync.language.person import Person
 from sync.language.values import RuleFailure
 from tests.evaluate import worlds
@@ -168,3 +170,14 @@ def test_whoever_is_erased_is_in_no_segment() -> None:
     rules = {"first": worlds.node_of({"not": {"event": "order_placed"}})}
     result = full_pass(snapshot_of([Person(), Person()], list(rules.values()), dead=[1]), rules, NOW)
     assert result.members["first"].tolist() == [True, False]
+
+
+@settings(max_examples=60, deadline=None, derandomize=True, database=None, suppress_health_check=QUIET)
+@given(rng=st.randoms(use_true_random=False))
+def test_until_when_a_condition_stands_is_what_the_oracle_says(rng: Random) -> None:
+    people = [worlds.person(rng, number) for number in range(4)]
+    leaves = [node for node in walk(worlds.node_of(worlds.tree(rng))) if isinstance(node, Contact | Happened)]
+    world = World(snapshot_of(people, leaves), NOW, {})
+    for leaf in leaves:
+        expected = [leaf.turn(person, NOW) for person in people]
+        assert world.turns(leaf).tolist() == [NEVER if turn is None else turn for turn in expected]

@@ -1,0 +1,137 @@
+"""Conditions asked of everybody at once: where each kind of condition finds its fast path."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping
+
+import numpy as np
+
+from connectors.base import Millis
+from sync.evaluate.columns import Column, Columns, Instants, passes
+from sync.evaluate.events import EventArrays
+from sync.evaluate.snapshot import Ints, Mask, Snapshot, every, some
+from sync.evaluate.turns import NEVER, earliest
+from sync.language.nodes import (
+    KNOWN_SINCE,
+    All,
+    AnyOf,
+    ConsentIs,
+    Contact,
+    Happened,
+    InSegment,
+    MemberOf,
+    Node,
+    NoneOf,
+    Not,
+    Sample,
+    Suppressed,
+)
+from sync.language.values import Path, RuleFailure
+
+
+class World:
+    """Conditions asked of all contacts of a snapshot at once, each only once: who meets them, and until when that stands.
+
+    A kind of condition has its fast path in a room of its own beside this one, which only leads there. `scan` everything
+    that will be asked before asking, so that each event type is read once for all.
+    """
+
+    def __init__(self, snapshot: Snapshot, now: Millis, members: Mapping[str, Mask]) -> None:
+        self._snapshot, self._now, self._members = snapshot, now, members
+        self._columns = Columns()
+        self._fields: dict[Path, Column] = {}
+        self._masks: dict[Node, Mask] = {}
+        self._events = EventArrays(snapshot, now, self._columns)
+
+    def scan(self, nodes: Iterable[Node]) -> None:
+        """Read the events that *nodes* speak of."""
+        self._events.scan(node for node in nodes if isinstance(node, Happened))
+
+    def mask(self, node: Node) -> Mask:
+        """Who meets *node*; `RuleFailure` when that cannot be said."""
+        if node not in self._masks:
+            self._masks[node] = self._answer(node)
+        return self._masks[node]
+
+    def turns(self, node: Node) -> Ints:
+        """Per contact the first instant after now at which the answer may differ although nothing happened (`Node.turn`);
+        `NEVER` where there is none. Only for conditions without children."""
+        match node:
+            case Happened():
+                return self._events.turns(node)
+            case Contact(fields):
+                return earliest([self._field(path).turns(test, self._now) for path, test in fields])
+            case _:
+                return np.full(len(self._snapshot.alive), NEVER)
+
+    def _answer(self, node: Node) -> Mask:
+        match node:
+            case All(children):
+                return every([self.mask(child) for child in children])
+            case AnyOf(children):
+                return some([self.mask(child) for child in children])
+            case NoneOf(children):
+                return ~some([self.mask(child) for child in children])
+            case Not(child):
+                return ~self.mask(child)
+            case Happened():
+                return self._events.holds(node)
+            case InSegment(name):
+                return self._segment(name)
+            case Contact(fields):
+                columns = {path: self._field(path) for path in {p for p, _ in fields}.union(*(t.others() for _, t in fields))}
+                return every([passes(path, test, columns, self._now) for path, test in fields])
+            case Sample():
+                return np.fromiter(map(node.takes, self._snapshot.sample_keys), bool, len(self._snapshot.alive))
+            case ConsentIs() | Suppressed():
+                return self._consent(node)
+            case MemberOf():
+                table = self._snapshot.memberships()
+                words = [self._columns.read(table.column(name)) for name in ("connection", "audience", "kind", "name")]
+                return self._having(table.column("contact").to_numpy(), _rows(node.asks, words))
+            case _:
+                raise TypeError(f"no full pass for {type(node).__name__}")
+
+    def _segment(self, name: str) -> Mask:
+        if name not in self._members:
+            raise RuleFailure(f"segment '{name}', which it asks, fails")
+        return self._members[name]
+
+    def _field(self, path: Path) -> Column:
+        if path not in self._fields:
+            if path == KNOWN_SINCE:
+                times, codes = np.unique(self._snapshot.known_since, return_inverse=True)
+                self._fields[path] = Column(codes.astype(np.int32), Instants(times))
+            else:
+                self._fields[path] = self._columns.read(self._snapshot.fields(path))
+        return self._fields[path]
+
+    def _having(self, contacts: Ints, rows: Mask) -> Mask:
+        """Contacts that have a row among those that *rows* picks."""
+        mask = np.zeros(len(self._snapshot.alive), bool)
+        mask[contacts[rows]] = True
+        return mask
+
+    def _consent(self, node: ConsentIs | Suppressed) -> Mask:
+        table = self._snapshot.consents()
+        contacts = table.column("contact").to_numpy()
+        if isinstance(node, Suppressed):
+            suppressed = self._having(contacts, table.column("suppressed").to_numpy().astype(bool))
+            return suppressed if node.expected else ~suppressed
+        words = [self._columns.read(table.column(name)) for name in ("channel", "scope", "connection")]
+        states = self._columns.read(table.column("state"))
+        asked = _rows(node.asks, words)
+        withdrawn = self._having(contacts, asked & _rows(lambda state: state == "withdrawn", [states]))
+        granted = self._having(contacts, asked & _rows(lambda state: state == "granted", [states])) & ~withdrawn
+        return {"withdrawn": withdrawn, "granted": granted}.get(node.state, ~withdrawn & ~granted)
+
+
+def _rows(question: Callable[..., bool], words: list[Column]) -> Mask:
+    """Which rows of plain texts answer *question* with yes, asked once per distinct combination."""
+    size = len(words[0].codes)
+    combined: Ints = np.zeros(size, np.int64)
+    for column in words:
+        combined = combined * (len(column.dictionary) + 1) + column.codes + 1
+    _, first, place = np.unique(combined, return_index=True, return_inverse=True)
+    answers = [question(*(column.dictionary.texts[column.codes[row]] for column in words)) for row in first]
+    return np.array(answers, bool)[place] if size else np.zeros(0, bool)
