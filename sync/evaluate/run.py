@@ -16,7 +16,7 @@ from sync.language.needs import Needs, needs
 from sync.language.nodes import MemberOf, Names, Node, walk
 from sync.language.values import Path, parse_path
 from sync.source import Origin
-from sync.store import memberships, streams
+from sync.store import entries, memberships, streams
 from sync.store.store import Store, digest_of
 
 LOOKED_AT = 26 * HOUR                               # what is looked at once a day counts so long
@@ -47,13 +47,16 @@ def evaluate(store: Store, config: Config, sources: Mapping[str, Origin], now: M
     rules = {name: segment.rule for name, segment in config.segments.items()}
     result = full_pass(snapshot_of(store, config, sources, rules.values()), rules, now)
     digests = {name: digest_of(rule_digest(name, rules), *meaning_of(config, sources, name, rules)) for name in rules}
+    grounds = {name: ground_of(store, config, sources, name, rules, now) for name in rules}
     with store.transaction() as db:
+        memberships.unsettle(db, rules)
+        merged = entries.merged(db)
         for name, mask in result.members.items():
-            memberships.write_segment(db, name, digests[name], np.flatnonzero(mask).astype(np.int32), now)
+            members = np.flatnonzero(mask).astype(np.int32)
+            memberships.write_segment(db, name, digests[name], members, now, settled=not grounds[name].waiting, merged=merged)
         for name, why in result.failures.items():
             memberships.fail_segment(db, name, why)
         crash_point("evaluate.before_commit")
-    grounds = {name: ground_of(store, config, sources, name, rules, now) for name in rules}
     return Evaluation(now, result, digests, grounds)
 
 

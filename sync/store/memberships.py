@@ -13,6 +13,7 @@ import orjson
 
 from connectors.base import Millis, Op, ProfileId, RemoteTarget
 from sync.model import ContactId, StoreError
+from sync.store import entries
 from sync.store.store import Store, digest_of
 
 Members = npt.NDArray[np.int32]                     # contact ids, ascending
@@ -32,13 +33,37 @@ class Standing:
     failure: str | None
 
 
-def write_segment(db: sqlite3.Connection, name: str, rule: str, members: Members, at: Millis) -> None:
-    """Replace a segment's membership."""
+def write_segment(
+    db: sqlite3.Connection, name: str, rule: str, members: Members, at: Millis, *, settled: bool = True,
+    merged: entries.Merged | None = None,
+) -> None:
+    """Replace a segment's membership, and record who entered and left since the one before.
+
+    *settled*: the data under it is all there; what is recorded while it is not, and the first time that it is, is a baseline, as
+    are a first evaluation and an edited rule (`sync.store.entries`). *merged*: `entries.merged(db)`, for many segments.
+    """
     body = members.astype("<i4").tobytes()
+    digest = digest_of(body)
+    known = db.execute("select rule, digest, settled from segments where name = ?", (name,)).fetchone()
+    if known is not None and known[1] == digest:
+        db.execute(
+            "update segments set rule = ?, evaluated = ?, failure = null, settled = ? where name = ?", (rule, at, settled, name),
+        )
+        return
+    before = (merged or entries.merged(db)).resolve(_held(db, name)) if known else members[:0]
+    came, went = entries.difference(before, members)
+    entries.record(db, name, came, went, at, baseline=not (settled and known is not None and known[0] == rule and known[2]))
     db.execute(
-        "insert into segments values (?, ?, ?, ?, ?, null) on conflict do update set rule = excluded.rule, "
-        "evaluated = excluded.evaluated, members = excluded.members, digest = excluded.digest, failure = null",
-        (name, rule, at, zlib.compress(body, 1), digest_of(body)),
+        "insert or replace into segments (name, rule, evaluated, members, digest, failure, settled) values (?, ?, ?, ?, ?, null, ?)",
+        (name, rule, at, zlib.compress(body, 1), digest, settled),
+    )
+
+
+def unsettle(db: sqlite3.Connection, evaluated: Collection[str]) -> None:
+    """Segments that are not *evaluated* now are not followed: when they are again, that is a baseline."""
+    db.execute(
+        "update segments set settled = 0 where settled and name not in (select value from json_each(?))",
+        (orjson.dumps(list(evaluated)).decode(),),
     )
 
 
@@ -46,22 +71,30 @@ def fail_segment(db: sqlite3.Connection, name: str, why: str) -> None:
     """A failing segment keeps its last good membership."""
     body = b""
     db.execute(
-        "insert into segments values (?, '', 0, ?, ?, ?) on conflict do update set failure = excluded.failure",
-        (name, zlib.compress(body), digest_of(body), why),
+        "insert into segments (name, rule, evaluated, members, digest, failure) values (?, '', 0, ?, ?, ?) "
+        "on conflict do update set failure = excluded.failure", (name, zlib.compress(body), digest_of(body), why),
     )
 
 
 def segments(store: Store) -> dict[str, Standing]:
     """All that were ever evaluated. StoreError when a membership is not what was written."""
-    found = {}
-    for name, rule, at, packed, digest, failure in store.rows(
-        "select name, rule, evaluated, members, digest, failure from segments order by name",
-    ):
-        body = _unpacked(packed)
-        if digest_of(body) != digest:
-            raise StoreError(f"the membership of segment {name!r} in the store is damaged; put back a copy of the store")
-        found[name] = Standing(name, rule, at, np.frombuffer(body, "<i4").astype(np.int32), failure)
-    return found
+    return {
+        name: Standing(name, rule, at, _checked(name, packed, digest), failure) for name, rule, at, packed, digest, failure in
+        store.rows("select name, rule, evaluated, members, digest, failure from segments order by name")
+    }
+
+
+def _held(db: sqlite3.Connection, name: str) -> Members:
+    """The membership of one segment that is there."""
+    return _checked(name, *db.execute("select members, digest from segments where name = ?", (name,)).fetchone())
+
+
+def _checked(name: str, packed: bytes, digest: str) -> Members:
+    """StoreError when a membership is not what was written."""
+    body = _unpacked(packed)
+    if digest_of(body) != digest:
+        raise StoreError(f"the membership of segment {name!r} in the store is damaged; put back a copy of the store")
+    return np.frombuffer(body, "<i4").astype(np.int32)
 
 
 def _unpacked(packed: bytes) -> bytes:

@@ -299,7 +299,7 @@ def _refuse_older(path: Path, beside: tuple[str, int] | None, generation: int, s
 
 def _check_generation(db: sqlite3.Connection, path: Path) -> None:
     """Refuse a store that is older than it was. One that moved in (nothing beside it, or of another store) trusts no view that
-    it remembers, and takes what was on its way as perhaps arrived."""
+    it remembers, takes what was on its way as perhaps arrived, and the next evaluation as a baseline."""
     if not db.execute("select 1 from meta where key = 'generation'").fetchone():
         with writing(db):
             db.execute("insert into meta values ('generation', '0'), ('store', ?)", (uuid.uuid4().hex,))
@@ -310,4 +310,5 @@ def _check_generation(db: sqlite3.Connection, path: Path) -> None:
         with writing(db):
             db.execute("update targets set complete = 0")
             db.execute("update outbox set maybe = 1 where state != 'dead'")
+            db.execute("update segments set settled = 0")
     new_generation(db, path)

@@ -81,7 +81,8 @@ def test_a_migration_killed_at_any_statement_is_old_or_new(place: Path) -> None:
         tables = db.execute("select count(*) from sqlite_master").fetchone()[0]
         version = db.execute("pragma user_version").fetchone()[0]
         db.close()
-        assert (version == 0) == (tables == 0) == alive
+        assert (version == 0) == (tables == 0)
+        assert alive == (version < len(opening.migrations()))
         if statement % 10 == 0 or not alive:
             filled(path)
         statement += 1
