@@ -28,6 +28,7 @@ def effective(config: Config) -> list[tuple[str, str, Place | None]]:
     for name, event in config.events.items():
         rows += _event(name, event)
     rows += [(f"fields.{name}.first_of", ", ".join(paths)) for name, paths in config.fields.items()]
+    rows += [("include", ", ".join(config.include))] if config.include else []
     for segment in config.segments.values():
         rows += _segment(segment)
     return [(key, value, config.origins.get(key)) for key, value in rows]

@@ -28,8 +28,13 @@ TOP = Section("the file", {
     "defaults": "What every target does unless it says otherwise",
     "guards": "How much one plan may change before it is refused",
     "schedule": "When to pull and whether to apply without a person",
+    "include": "Further files with segments and traits: a path or several, relative to this file; * stands for any name",
     "segments": "The segments, each under its name",
-}, frozenset({"include", "traits"}))
+}, frozenset({"traits"}))
+
+INCLUDED = Section("an included file", {key: TOP.keys[key] for key in ("segments", "traits") if key in TOP.keys}, frozenset(
+    key for key in ("segments", "traits") if key in TOP.later
+))
 
 SETTINGS = Section("settings", {
     "timezone": "IANA zone of days and times of day, such as Europe/Berlin",
@@ -120,5 +125,5 @@ TARGET = Section("a target", {
 }, frozenset({"drift", "retire"}))
 
 SECTIONS = (
-    TOP, SETTINGS, CONNECTION, KEY, EVENT, FIELD, CONSENT, DEFAULTS, THRESHOLD, GUARDS, SCHEDULE, PULL, APPLY, SEGMENT, TARGET,
+    TOP, INCLUDED, SETTINGS, CONNECTION, KEY, EVENT, FIELD, CONSENT, DEFAULTS, THRESHOLD, GUARDS, SCHEDULE, PULL, APPLY, SEGMENT, TARGET,
 )

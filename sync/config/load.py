@@ -10,6 +10,7 @@ from sync.config import keys, scalars
 from sync.config.connections import read_connections
 from sync.config.events import read_events, read_fields
 from sync.config.form import Form, Notes, shown
+from sync.config.including import gathered, included
 from sync.config.model import (
     Apply,
     ApplySchedule,
@@ -28,7 +29,7 @@ from sync.located import Listing, Mapping, Problem, Scalar, Value
 
 
 def load(path: Path) -> tuple[Config | None, list[Problem]]:
-    """The configuration in the file at *path*, or None and every problem in it, in the order of the file.
+    """The configuration in the file at *path* and those it includes, or None and every problem in them, in the order of the files.
 
     Beside a configuration the list holds only warnings, each with "warning:" in front.
     """
@@ -37,12 +38,13 @@ def load(path: Path) -> tuple[Config | None, list[Problem]]:
     if held is None:
         return None, problems
     notes = Notes(path.absolute().parent, list(problems))
-    config = _config(notes, held, path)
-    found = _keep_secrets(notes.problems, held)
+    patterns, others = included(notes, held, path)
+    config = _config(notes, held, path, patterns, others)
+    found = _keep_secrets(notes.problems, held, *others.values())
     return (None, found) if found else (config, sorted(notes.warnings))
 
 
-def _config(notes: Notes, held: Mapping, path: Path) -> Config:
+def _config(notes: Notes, held: Mapping, path: Path, patterns: tuple[str, ...], others: dict[Path, Mapping]) -> Config:
     form = Form(notes, held, keys.TOP, "")
 
     def part(key: str) -> Value:
@@ -60,8 +62,11 @@ def _config(notes: Notes, held: Mapping, path: Path) -> Config:
     guards = read_guards(notes, part("guards"), Guards(), "guards")
     schedule = _schedule(notes, part("schedule"))
     around = Around(settings, connections, events, fields, defaults, guards)
-    segments = read_segments(notes, part("segments"), around)
-    return Config(path, settings, connections, events, fields, consent, guards, schedule, segments, notes.origins)
+    segments = read_segments(notes, gathered(notes, held, others, "segments", "segments: {vip: {event: order_placed}}"), around)
+    files = (path, *others)
+    return Config(
+        path, settings, connections, events, fields, consent, guards, schedule, segments, notes.origins, include=patterns, files=files,
+    )
 
 
 def _version(form: Form) -> None:
@@ -121,12 +126,12 @@ def _schedule(notes: Notes, value: Value) -> Schedule:
 # --- secrets ---------------------------------------------------------------------------------------------------------------
 
 
-def _keep_secrets(problems: list[Problem], held: Value) -> list[Problem]:
+def _keep_secrets(problems: list[Problem], *held: Value) -> list[Problem]:
     """*problems* in the file's order, each once, with one more for every text that looks like a key, and no key in any."""
     leaks = [
         Problem(scalar.place, "this looks like a platform's key; a secret does not belong in this file",
                 "revoke it, and write key: {credential: NAME}, {file: PATH} or {env: NAME}")
-        for scalar in _scalars(held) if holds_secret(scalar.text)
+        for each in held for scalar in _scalars(each) if holds_secret(scalar.text)
     ]
     places = {leak.place for leak in leaks}
     others = [

@@ -170,7 +170,8 @@ class SegmentSpec:
 
 @dataclass(frozen=True)
 class Config:
-    """A config without a problem in it. *origins*: dotted key of each effective value → its place, None for a default."""
+    """A config without a problem in it. *origins*: dotted key of each effective value → its place, None for a default.
+    *include*: the patterns as written; *files*: every file that was read, the configuration itself first."""
 
     path: Path
     settings: Settings
@@ -182,3 +183,5 @@ class Config:
     schedule: Schedule
     segments: Mapping[str, SegmentSpec]
     origins: Mapping[str, Place | None] = field(default_factory=dict)
+    include: tuple[str, ...] = ()
+    files: tuple[Path, ...] = ()

@@ -30,16 +30,17 @@ class Refused(Exception):
         super().__init__(str(self.problem))
 
 
-def read(path: Path) -> tuple[Mapping | None, list[Problem]]:
-    """The map that the file at *path* holds, and what is wrong with it: of several reasons not to read it, the first."""
-    start = Place(str(path), 1, 1)
+def read(path: Path, start: str = "`version: 1`") -> tuple[Mapping | None, list[Problem]]:
+    """The map that the file at *path* holds, and what is wrong with it: of several reasons not to read it, the first. *start*:
+    what an empty one is told to begin with."""
+    first = Place(str(path), 1, 1)
     try:
         text = decode(whole(path), str(path))
     except OSError as error:
-        return None, [Problem(start, f"cannot be read: {error.strerror or error}")]
+        return None, [Problem(first, f"cannot be read: {error.strerror or error}")]
     except Refused as refused:
         return None, [refused.problem]
-    return parse(text, str(path))
+    return parse(text, str(path), start)
 
 
 def whole(path: Path) -> bytes:
@@ -80,7 +81,7 @@ def _place(text: str, offset: int, file: str) -> Place:
     return Place(file, line, offset - (text.rfind("\n", 0, offset) + 1) + 1)
 
 
-def parse(text: str, file: str) -> tuple[Mapping | None, list[Problem]]:
+def parse(text: str, file: str, start: str = "`version: 1`") -> tuple[Mapping | None, list[Problem]]:
     """The map that *text* holds, and what is wrong with it."""
     try:
         found, problems = _Builder(list(_scan(text, file)), file).build()
@@ -88,7 +89,7 @@ def parse(text: str, file: str) -> tuple[Mapping | None, list[Problem]]:
         return None, [refused.problem]
     if isinstance(found, Mapping):
         return found, problems
-    return None, [*problems, Problem(Place(file, 1, 1), "the file holds no settings", "start with `version: 1`")]
+    return None, [*problems, Problem(Place(file, 1, 1), "the file holds no settings", f"start with {start}")]
 
 
 # --- scanning --------------------------------------------------------------------------------------------------------------

@@ -37,6 +37,7 @@ def config_schema() -> Schema:
         "defaults": _map(keys.DEFAULTS, _behaviour()),
         "guards": _map(keys.GUARDS, {**_thresholds(), "stale": _SPAN}),
         "schedule": _schedule(),
+        "include": {"anyOf": [{"type": "string"}, _PATHS]},
         "segments": _named({"$ref": "#/$defs/segment"}),
     }, ("version", "connections"))
     return {

@@ -15,6 +15,7 @@ from sync.config import keys, scalars
 from sync.config.connections import capabilities
 from sync.config.events import Connections, event_names, event_words, known_events, one_witness
 from sync.config.form import Form, Notes, either, word
+from sync.config.including import where
 from sync.config.model import EventSpec, Existing, Guards, Manage, Require, SegmentSpec, Settings, TargetSpec, Threshold
 from sync.language.graph import order, referenced_segments
 from sync.language.nodes import Happened, MemberOf, Node, walk
@@ -282,7 +283,7 @@ def _one_segment_each(notes: Notes, segments: Mapped[str, SegmentSpec], around: 
         if twin.segment != target.segment:
             both = f"'{twin.segment}' and '{target.segment}'"
             message = f"segments {both} both write the {target.kind} '{target.name}' on {target.connection}"
-            hint = f"first at {twin.place.line}:{twin.place.column}; put both rules into one segment under `any`"
+            hint = f"first at {where(twin.place, target.place)}; put both rules into one segment under `any`"
             notes.complain(target.place, message, hint)
 
 
