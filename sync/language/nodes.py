@@ -346,7 +346,7 @@ class Happened(_Leaf):
         return all([counted, *(measure.test.holds_millionths(measure.value(events)) for measure in self.measures)])
 
     def turn(self, person: Person, now: Millis) -> Millis | None:
-        named = [event for event in person.events if self.filter.names.takes(event.type)]
+        named = [event for event in distinct_events(person.events) if self.filter.names.takes(event.type)]
         edges = (self.window.turn(event.at, now) for event in named)
         return first_after(now, *edges, *(self.filter.turn(event, now) for event in named))
 

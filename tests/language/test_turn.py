@@ -10,7 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from sync.language.nodes import Node
-from sync.language.person import Person
+from sync.language.person import Event, Person
 from sync.language.values import RuleFailure
 from tests.evaluate import worlds
 from tests.language.support import DAY, NOW, event, person, rule
@@ -48,6 +48,12 @@ def test_nothing_changes_before_the_turn(rng: Random) -> None:
     for node in rules.values():
         for now, then in instants(rng, node, who):
             assert answer(node, who, then) == answer(node, who, now)
+
+
+def test_a_second_report_of_one_event_has_no_turn_of_its_own() -> None:
+    node = rule("{event: order_placed, within: 30d}")
+    told = Event("order_placed", NOW - DAY, id="e1")
+    assert node.turn(Person(events=(told, replace(told, at=NOW - 29 * DAY))), NOW) == NOW + 29 * DAY
 
 
 def test_an_event_leaves_its_window_at_the_turn() -> None:
