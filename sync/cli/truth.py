@@ -19,8 +19,9 @@ from connectors.sandbox.control import Controls
 from connectors.sandbox.world import KINDS
 from sync.config.model import Config, TargetSpec
 from sync.language.needs import needs
-from sync.language.nodes import MemberOf, Node, Sample, walk
+from sync.language.nodes import Node, walk
 from sync.language.person import ConsentFact, Event, Person
+from sync.language.who import MemberOf, Sample
 from sync.reconcile.run import key_of, specs
 
 ORDERS = {                                          # where each platform's own order record holds its number and its value

@@ -18,9 +18,11 @@ from sync.config.form import Form, Notes, either, word
 from sync.config.including import where
 from sync.config.model import EventSpec, Existing, Guards, Manage, Require, SegmentSpec, Settings, TargetSpec, Threshold
 from sync.language.graph import order, referenced_segments
-from sync.language.nodes import Happened, MemberOf, Node, walk
+from sync.language.happened import Happened
+from sync.language.nodes import Node, walk
 from sync.language.parser import parse_rule
 from sync.language.reader import RuleScope
+from sync.language.who import MemberOf
 from sync.language.window import Ago, OlderThan, Within
 from sync.language.words import LATER_KEYS, NEUTRAL_FIELDS, RULE_KEYS, suggestion
 from sync.located import Listing, Mapping, Place, Problem, Scalar, Value

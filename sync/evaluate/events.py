@@ -20,18 +20,8 @@ from sync.evaluate.edges import cut
 from sync.evaluate.numbers import passing, passing_average
 from sync.evaluate.snapshot import Ints, Mask, Snapshot, every
 from sync.evaluate.turns import NEVER, turns
+from sync.language.happened import CURRENCY, MACHINE, Filter, Happened, Measure, is_machine, mixed_currencies, overflow, read_currency
 from sync.language.needs import filter_properties, measure_properties
-from sync.language.nodes import (
-    CURRENCY,
-    MACHINE,
-    Filter,
-    Happened,
-    Measure,
-    is_machine,
-    mixed_currencies,
-    overflow,
-    read_currency,
-)
 from sync.language.predicates import NumberTest
 from sync.language.values import INT64_MAX, Path, RuleFailure, path_text
 from sync.language.window import Window

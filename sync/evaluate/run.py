@@ -12,9 +12,11 @@ from sync.config.model import Config, Withdrawn
 from sync.crash import crash_point
 from sync.evaluate.from_store import FieldSource, StoreSnapshot
 from sync.evaluate.full_pass import Result, full_pass
+from sync.language.happened import Names
 from sync.language.needs import Needs, needs
-from sync.language.nodes import MemberOf, Names, Node, walk
+from sync.language.nodes import Node, walk
 from sync.language.values import Path, parse_path
+from sync.language.who import MemberOf
 from sync.source import Origin
 from sync.store import entries, memberships, streams
 from sync.store.store import Store, digest_of

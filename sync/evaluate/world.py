@@ -11,22 +11,10 @@ from sync.evaluate.columns import Column, Columns, Instants, passes
 from sync.evaluate.events import EventArrays
 from sync.evaluate.snapshot import Ints, Mask, Snapshot, every, some
 from sync.evaluate.turns import NEVER, earliest
-from sync.language.nodes import (
-    KNOWN_SINCE,
-    All,
-    AnyOf,
-    ConsentIs,
-    Contact,
-    Happened,
-    InSegment,
-    MemberOf,
-    Node,
-    NoneOf,
-    Not,
-    Sample,
-    Suppressed,
-)
+from sync.language.happened import Happened
+from sync.language.nodes import All, AnyOf, InSegment, Node, NoneOf, Not
 from sync.language.values import Path, RuleFailure
+from sync.language.who import KNOWN_SINCE, ConsentIs, Contact, MemberOf, Sample, Suppressed
 
 
 class World:

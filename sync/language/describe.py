@@ -2,24 +2,11 @@
 
 from __future__ import annotations
 
-from sync.language.nodes import (
-    All,
-    AnyOf,
-    ConsentIs,
-    Contact,
-    Filter,
-    Happened,
-    InSegment,
-    Measure,
-    MemberOf,
-    Node,
-    NoneOf,
-    Not,
-    Sample,
-    Suppressed,
-)
+from sync.language.happened import Filter, Happened, Measure
+from sync.language.nodes import All, AnyOf, InSegment, Node, NoneOf, Not
 from sync.language.predicates import Compare, Each, IsSet, Limit, NumberTest, Predicate, Size, Test
 from sync.language.values import number_text, path_text
+from sync.language.who import ConsentIs, Contact, MemberOf, Sample, Suppressed
 from sync.language.window import Ever
 
 _JOINS = {All: " and ", AnyOf: " or ", NoneOf: " or "}

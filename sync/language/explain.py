@@ -8,9 +8,11 @@ from fractions import Fraction
 
 from connectors.base import Millis
 from sync.language.describe import describe
-from sync.language.nodes import All, AnyOf, Contact, Happened, InSegment, Measure, Node, NoneOf, Not, contact_record
+from sync.language.happened import Happened, Measure
+from sync.language.nodes import All, AnyOf, InSegment, Node, NoneOf, Not
 from sync.language.person import Event, Person
 from sync.language.values import RuleFailure, canonical, look, number_text, path_text, read_number
+from sync.language.who import Contact, contact_record
 
 
 @dataclass(frozen=True, slots=True)

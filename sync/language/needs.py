@@ -4,23 +4,10 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from sync.language.nodes import (
-    CURRENCY,
-    KNOWN_SINCE,
-    MACHINE,
-    ConsentIs,
-    Contact,
-    Filter,
-    Happened,
-    InSegment,
-    Measure,
-    MemberOf,
-    Names,
-    Node,
-    Suppressed,
-    walk,
-)
+from sync.language.happened import CURRENCY, MACHINE, Filter, Happened, Measure, Names
+from sync.language.nodes import InSegment, Node, walk
 from sync.language.values import Path
+from sync.language.who import KNOWN_SINCE, ConsentIs, Contact, MemberOf, Suppressed
 from sync.language.window import Window
 
 

@@ -7,7 +7,7 @@ from collections.abc import Mapping as Mapped
 from dataclasses import dataclass, field
 from zoneinfo import ZoneInfo
 
-from sync.language.literals import duration, is_null, operand, too_fine
+from sync.language.literals import boolean, duration, is_null, operand, too_fine
 from sync.language.predicates import Operand
 from sync.language.words import CHANNELS, EVENT_KEYS, NEUTRAL_FIELDS, suggestion
 from sync.located import Listing, Mapping, Place, Problem, Scalar, Value
@@ -85,6 +85,13 @@ class Reader:
         self.complain(value.place if value is not None else place, f"unknown {what} '{name}'", suggestion(name, words))
         return None
 
+    def truth(self, value: Value, what: str) -> bool | None:
+        """`true` or `false`."""
+        truth = boolean(value) if isinstance(value, Scalar) else None
+        if truth is None:
+            self.complain(value.place, f"'{what}' takes true or false")
+        return truth
+
     def literal(self, value: Value, what: str) -> Operand | None:
         """A value to compare with."""
         if not isinstance(value, Scalar):
@@ -133,3 +140,11 @@ def quoting_hint(value: Mapping, key: Scalar, held: Value) -> str:
         return ""
     previous, said = before[-1]
     return f"quote it: {{{previous.text}: \"{said.text}, {key.text}\"}}" if isinstance(said, Scalar) else ""
+
+
+def held(mapping: Mapping, key: str) -> Value:
+    """The value of a *key* that is there."""
+    value = mapping.get(key)
+    if value is None:
+        raise KeyError(key)                                            # the caller found it
+    return value

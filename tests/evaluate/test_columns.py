@@ -8,9 +8,9 @@ import pytest
 
 from sync.evaluate.columns import Columns, Instants
 from sync.evaluate.counters import ExactSum
-from sync.language.nodes import Contact
 from sync.language.predicates import Predicate
 from sync.language.values import decode
+from sync.language.who import Contact
 from tests.language.support import NOW, rule
 
 TEXTS = [

@@ -17,9 +17,11 @@ from sync.evaluate.events import EventArrays
 from sync.evaluate.full_pass import Failed, full_pass
 from sync.evaluate.turns import NEVER
 from sync.evaluate.world import World
-from sync.language.nodes import Contact, Happened, Node, walk
+from sync.language.happened import Happened
+from sync.language.nodes import Node, walk
 from sync.language.person import Person
 from sync.language.values import RuleFailure
+from sync.language.who import Contact
 from tests.evaluate import worlds
 from tests.evaluate.support import snapshot_of
 from tests.language.support import NOW

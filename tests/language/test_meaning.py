@@ -7,7 +7,8 @@ from typing import Any
 
 import pytest
 
-from sync.language.nodes import Happened, Not
+from sync.language.happened import Happened
+from sync.language.nodes import Not
 from sync.language.person import ConsentFact, Event, MembershipFact, Person
 from sync.language.values import RuleFailure, local_millis, read_number, read_span
 from tests.language.support import BERLIN, DAY, NOW, at, event, holds, person, problems, rule

@@ -9,8 +9,8 @@ from zoneinfo import ZoneInfo
 import pytest
 
 from sync.language.graph import order, referenced_segments
+from sync.language.happened import Filter, Happened, Names
 from sync.language.needs import needs
-from sync.language.nodes import Filter, Happened, Names
 from sync.language.parser import event_hints
 from sync.language.reader import RuleScope
 from sync.language.window import UNITS, Ago, Within, reach

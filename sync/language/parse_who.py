@@ -1,0 +1,106 @@
+"""From YAML to the conditions on who somebody is."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from fractions import Fraction
+
+from sync.language.literals import share
+from sync.language.nodes import InSegment, Node
+from sync.language.predicate_parser import Fields, fields
+from sync.language.reader import Reader, held
+from sync.language.values import MILLION, nfc
+from sync.language.who import ConsentIs, Contact, MemberOf, Sample, Suppressed
+from sync.language.words import suggestion
+from sync.located import Mapping, Scalar
+
+
+def _contact(reader: Reader, mapping: Mapping) -> Node | None:
+    value = reader.mapping(held(mapping, "contact"), "'contact'", "{country: [DE, AT, CH]}")
+    found = None if value is None else fields(reader, value, Fields(checked=True))
+    return None if found is None else Contact(found)
+
+
+def _segment(reader: Reader, mapping: Mapping) -> Node | None:
+    value = held(mapping, "segment")
+    name = reader.one_of(value, reader.scope.segments, "segment", mapping.place)
+    return None if name is None else InSegment(name)
+
+
+def _member_of(reader: Reader, mapping: Mapping) -> Node | None:
+    value = reader.mapping(held(mapping, "member_of"), "'member_of'", "{mailchimp: {tag: VIP}}")
+    if value is None:
+        return None
+    if value.get("within") is not None:
+        reader.later(next(key for key, _ in value.entries if key.text == "within"), "within")
+        return None
+    if len(value.entries) != 1:
+        reader.complain(value.place, "'member_of' names one connection", "for several use 'any' or 'all'")
+        return None
+    connection = reader.one_of(value.entries[0][0], reader.scope.connections, "connection", value.place)
+    if connection is None:
+        return None
+    inner = reader.mapping(value.entries[0][1], f"'{connection}'", "{tag: VIP}")
+    if inner is None or not reader.keys(inner, ("tag", "list", "audience"), f"'{connection}'", ("within",)):
+        return None
+    return _membership(reader, connection, inner)
+
+
+def _membership(reader: Reader, connection: str, inner: Mapping) -> Node | None:
+    kinds = [kind for kind in ("tag", "list") if inner.get(kind) is not None]
+    if len(kinds) != 1:
+        reader.complain(inner.place, f"'{connection}' takes either a tag or a list")
+        return None
+    can = reader.scope.targets.get(connection, ("tag", "list"))
+    if kinds[0] not in can:
+        reader.complain(inner.place, f"'{connection}' has no {kinds[0]}s", f"write '{next(iter(can), '')}'")
+        return None
+    name, audience = reader.name(inner.get(kinds[0]), f"'{kinds[0]}'", inner.place), None
+    known = reader.scope.audiences.get(connection)
+    if (value := inner.get("audience")) is not None:
+        audience = reader.name(value, "'audience'", inner.place)
+        if audience is not None and known is not None and audience not in known:
+            reader.complain(value.place, f"unknown audience '{audience}' of '{connection}'", suggestion(audience, known))
+            return None
+    return None if name is None else MemberOf(connection, kinds[0], nfc(name), audience)
+
+
+def _consent(reader: Reader, mapping: Mapping) -> Node | None:
+    value = reader.mapping(held(mapping, "consent"), "'consent'", "{channel: email, is: granted}")
+    if value is None or not reader.keys(value, ("channel", "is", "connection"), "'consent'", ("within",)):
+        return None
+    channel = reader.one_of(value.get("channel"), reader.scope.channels, "channel", value.place)
+    state = reader.one_of(value.get("is"), ("granted", "withdrawn", "unknown"), "consent", value.place)
+    named = value.get("connection")
+    connection = None if named is None else reader.one_of(named, reader.scope.connections, "connection", value.place)
+    if channel is None or state is None or (named is not None and connection is None):
+        return None
+    return ConsentIs(channel, state, connection)
+
+
+def _suppressed(reader: Reader, mapping: Mapping) -> Node | None:
+    truth = reader.truth(held(mapping, "suppressed"), "suppressed")
+    return None if truth is None else Suppressed(truth)
+
+
+def _sample(reader: Reader, mapping: Mapping) -> Node | None:
+    value = reader.mapping(held(mapping, "sample"), "'sample'", "{share: 10%, salt: spring}")
+    if value is None or not reader.keys(value, ("share", "salt"), "'sample'"):
+        return None
+    said, salted = value.get("share"), value.get("salt")
+    part = share(said.text) if isinstance(said, Scalar) else None
+    if part is None:
+        place = value.place if said is None else said.place
+        reader.complain(place, "'share' takes a percentage above 0 and up to 100", "for example 10%")
+    salt = reader.scope.segment if salted is None else reader.name(salted, "'salt'", value.place)
+    return None if part is None or salt is None else Sample(Fraction(part, 100 * MILLION), salt)
+
+
+PARSERS: dict[str, Callable[[Reader, Mapping], Node | None]] = {
+    "contact": _contact,
+    "segment": _segment,
+    "member_of": _member_of,
+    "consent": _consent,
+    "suppressed": _suppressed,
+    "sample": _sample,
+}

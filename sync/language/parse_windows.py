@@ -1,0 +1,67 @@
+"""From YAML to windows of time."""
+
+from __future__ import annotations
+
+from sync.language.reader import Reader, held
+from sync.language.values import read_span
+from sync.language.window import Ago, Dates, Ever, OlderThan, Window, Within
+from sync.language.words import WINDOWS
+from sync.located import Listing, Mapping, Scalar, Value
+
+
+def window(reader: Reader, mapping: Mapping) -> Window | None:
+    """The one window of an event condition, `Ever` where none is said."""
+    said = [word for word in WINDOWS if mapping.get(word) is not None]
+    if not said:
+        return Ever()
+    if len(said) > 1 and set(said) != {"since", "until"}:
+        named = " and ".join(f"'{word}'" for word in said)
+        reader.complain(mapping.place, f"{named} are two windows in one condition", "between two ages write ago: [90d, 30d]")
+        return None
+    if said[0] in ("since", "until"):
+        return _dates(reader, mapping)
+    value = held(mapping, said[0])
+    if said[0] == "ago":
+        return _ago(reader, value)
+    span = reader.duration(value, f"'{said[0]}'")
+    return None if span is None else Within(span) if said[0] == "within" else OlderThan(span)
+
+
+def _ago(reader: Reader, value: Value) -> Window | None:
+    if not isinstance(value, Listing) or len(value.items) != 2:
+        reader.complain(value.place, "'ago' takes two ages", "for example [90d, 30d]")
+        return None
+    spans = [reader.duration(item, "'ago'") for item in value.items]
+    near, far = sorted(span or 0 for span in spans)
+    if None in spans:
+        return None
+    if near == far:
+        reader.complain(value.place, "'ago' takes two different ages, else no time lies between them")
+        return None
+    return Ago(far, near)
+
+
+def _dates(reader: Reader, mapping: Mapping) -> Window | None:
+    since, until = mapping.get("since"), mapping.get("until")
+    start, end = _moment(reader, since, "since"), _moment(reader, until, "until")
+    if (since is not None and start is None) or (until is not None and end is None):
+        return None
+    if start is not None and end is not None and start >= end:
+        reader.complain(mapping.place, "'until' is not after 'since', so no time lies between them")
+        return None
+    return Dates(start, end)
+
+
+def _moment(reader: Reader, value: Value | None, word: str) -> int | None:
+    """The first instant of `since`, or the first one after `until`: a bare day in `until` takes that day in."""
+    if value is None:
+        return None
+    if isinstance(value, Mapping) and value.get("last") is not None:
+        reader.later(value.place, f"{word}: {{last: …}}")
+        return None
+    span = read_span(value.text, reader.scope.zone) if isinstance(value, Scalar) else None
+    if span is None:
+        reader.complain(value.place, f"'{word}' takes a day or an instant", "for example 2026-11-20 or 2026-11-20T08:00Z")
+        return None
+    is_day = span[1] - span[0] > 1
+    return span[1] if word == "until" and is_day else span[0]
