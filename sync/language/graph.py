@@ -1,12 +1,14 @@
-"""Which segments name which, and in what order they can be evaluated."""
+"""Which segments name which, in what order they can be evaluated, and how deep they go."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 
 from sync.language.needs import needs
-from sync.language.nodes import Node
+from sync.language.nodes import InSegment, Node
 from sync.located import Place, Problem
+
+DEEPEST = 200                       # conditions inside conditions, through `segment:` too: the oracle and `explain` go down by recursion
 
 
 def referenced_segments(node: Node) -> frozenset[str]:
@@ -15,12 +17,19 @@ def referenced_segments(node: Node) -> frozenset[str]:
 
 
 def order(nodes: Mapping[str, Node], places: Mapping[str, Place]) -> tuple[list[str], list[Problem]]:
-    """Names so that each comes after those it asks, in the given order otherwise; a Problem for each ring of references.
+    """Names so that each comes after those it asks, in the given order otherwise; a Problem for each ring of references, and for
+    segments that go deeper than DEEPEST.
 
     *places* tells where a segment stands in its file. Names that are no key of *nodes* are left to the parser.
     """
     ordered, rings = sequence(nodes)
     said = [Problem(places[ring[0]], "segments ask each other in a ring: " + " → ".join(ring)) for ring in rings]
+    if not rings:
+        said += [
+            Problem(places[name], f"segment '{name}' holds {depth} conditions inside each other, those of the segments it asks "
+                    f"counted; at most {DEEPEST} are read", "ask fewer segments one through another")
+            for name, depth in _too_deep(nodes, ordered)
+        ]
     return ordered, said
 
 
@@ -28,15 +37,36 @@ def sequence(nodes: Mapping[str, Node]) -> tuple[list[str], list[list[str]]]:
     """Names so that each comes after those it asks, and every ring found, first name repeated at its end."""
     ordered: dict[str, None] = {}
     rings: list[list[str]] = []
-
-    def visit(name: str, trail: tuple[str, ...]) -> None:
-        if name in trail:
-            rings.append([*trail[trail.index(name):], name])
-        elif name not in ordered:
-            for other in sorted(referenced_segments(nodes[name]) & nodes.keys()):
-                visit(other, (*trail, name))
-            ordered[name] = None
-
-    for name in nodes:
-        visit(name, ())
+    for first in nodes:
+        trail = {first: _asked(nodes, first)} if first not in ordered else {}
+        while trail:
+            name = next(reversed(trail))
+            other = next(trail[name], None)
+            if other is None:
+                ordered[name] = None
+                del trail[name]
+            elif other in trail:
+                names = list(trail)
+                rings.append([*names[names.index(other):], other])
+            elif other not in ordered:
+                trail[other] = _asked(nodes, other)
     return list(ordered), rings
+
+
+def _asked(nodes: Mapping[str, Node], name: str) -> Iterator[str]:
+    return iter(sorted(referenced_segments(nodes[name]) & nodes.keys()))
+
+
+def _too_deep(nodes: Mapping[str, Node], ordered: list[str]) -> Iterator[tuple[str, int]]:
+    """The segments that are the first to go too deep (those that ask them are not told of), and how deep."""
+    depths: dict[str, int] = {}
+    for name in ordered:
+        depth = _depth(nodes[name], depths)
+        if depth > DEEPEST:
+            yield name, depth
+        depths[name] = 0 if depth > DEEPEST else depth
+
+
+def _depth(node: Node, depths: Mapping[str, int]) -> int:
+    below = max((_depth(child, depths) for child in node.children), default=0)
+    return 1 + max(below, depths.get(node.name, 0) if isinstance(node, InSegment) else 0)

@@ -8,10 +8,13 @@ from zoneinfo import ZoneInfo
 
 import pytest
 
-from sync.language.graph import order, referenced_segments
+from sync.language.explain import explain
+from sync.language.graph import DEEPEST, order, referenced_segments, sequence
 from sync.language.happened import Filter, Happened, Names
 from sync.language.needs import needs
+from sync.language.nodes import InSegment, Node
 from sync.language.parser import event_hints
+from sync.language.person import Person
 from sync.language.reader import RuleScope
 from sync.language.window import UNITS, Ago, Within, reach
 from sync.language.words import LATER_KEYS, RULE_KEYS
@@ -129,3 +132,34 @@ def test_a_ring_of_segments_is_shown() -> None:
     assert [str(problem) for problem in found] == ["rule.yaml:2:3: segments ask each other in a ring: b → c → b"]
     _, alone = order({"a": rule("segment: a", scope)}, places)
     assert [str(problem) for problem in alone] == ["rule.yaml:1:3: segments ask each other in a ring: a → a"]
+
+
+def chain(length: int) -> dict[str, Node]:
+    """A segment that asks one that asks one …, the last asked last."""
+    rules: dict[str, Node] = {f"s{place}": InSegment(f"s{place + 1}") for place in range(length - 1)}
+    return {**rules, f"s{length - 1}": rule("{event: order_placed}")}
+
+
+def test_a_long_chain_of_segments_is_put_in_order_without_end() -> None:
+    rules = chain(10_000)
+    assert sequence(rules) == (list(reversed(rules)), [])
+
+
+def test_the_first_segments_that_go_too_deep_are_told_and_no_others() -> None:
+    rules = chain(1000)
+    places = {name: Place("rule.yaml", line, 1) for line, name in enumerate(rules, 1)}
+    _, found = order(rules, places)
+    assert [str(problem) for problem in found[:1]] == [
+        "rule.yaml:800:1: segment 's799' holds 201 conditions inside each other, those of the segments it asks counted; "
+        "at most 200 are read; ask fewer segments one through another"
+    ]
+    assert len(found) == 1000 // 201
+    assert order(chain(200), places)[1] == []
+
+
+def test_a_rule_as_deep_as_is_read_can_be_answered_and_explained() -> None:
+    rules = chain(DEEPEST)
+    who = Person(rules=rules)
+    assert rules["s0"].matches(who, NOW) is False
+    assert rules["s0"].turn(who, NOW) is None
+    assert len(list(explain(rules["s0"], who, NOW).lines())) == DEEPEST
