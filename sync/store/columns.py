@@ -1,7 +1,8 @@
 """The row of an event: properties that conditions ask for again and again have a column each, the rest is one JSON text.
 
 SQLite parses the whole text to find one property in it, which costs three times what a column does. A column holds the JSON
-text of the property of its name, null where the event has none.
+text of the property of its name, null where the event has none. Last stand the connection that told the event and the id under
+which it did (`TOLD`), null in events that were written before these were kept.
 """
 
 from __future__ import annotations
@@ -19,7 +20,10 @@ COLUMNS = ("value", "currency", "quantity", "category", "product", "campaign", "
 
 SELECT = f"e.properties, {', '.join(f'e.{name}' for name in COLUMNS)}"
 
+TOLD = "e.connection, e.source"
+
 Key = tuple[int, int, int]                          # of a row of events: type, at, hash
+Told = tuple[int, str]                              # the number of the connection that told it, and the id under which it did
 Names = tuple[str, ...]                             # the columns that are not null
 Apart = tuple[Names, tuple[str, ...]]               # and the texts: properties, then those columns
 
@@ -34,14 +38,14 @@ def apart(properties: Mapping[str, Json]) -> Apart:
     return names, (border.json_text(rest), *texts)
 
 
-def insert(db: sqlite3.Connection, conflict: str, rows: Iterable[tuple[Key, int, Apart]]) -> None:
-    """Write events (key, contact, texts); *conflict*: "ignore" or "replace". Nulls are left out, since to bind one costs more than
-    to bind a text."""
+def insert(db: sqlite3.Connection, conflict: str, rows: Iterable[tuple[Key, int, Told, Apart]]) -> None:
+    """Write events (key, contact, who told it, texts); *conflict*: "ignore" or "replace". Nulls are left out, since to bind one
+    costs more than to bind a text."""
     alike: dict[Names, list[tuple[int | str, ...]]] = {}
-    for key, contact, (names, texts) in rows:
-        alike.setdefault(names, []).append((*key, contact, *texts))
+    for key, contact, told, (names, texts) in rows:
+        alike.setdefault(names, []).append((*key, contact, *told, *texts))
     for names, values in alike.items():
-        columns = ("type", "at", "hash", "contact", "properties", *names)
+        columns = ("type", "at", "hash", "contact", "connection", "source", "properties", *names)
         into = f"events ({', '.join(columns)}) values ({', '.join('?' * len(columns))})"
         db.executemany(f"insert or {conflict} into {into}", values)
 

@@ -18,7 +18,7 @@ import orjson
 from connectors.base import Event, EventName, Json
 from sync.model import canonical_email
 from sync.store import border
-from sync.store.columns import Apart, Key, apart, insert
+from sync.store.columns import Apart, Key, Told, apart, insert
 from sync.store.store import hash_of
 
 Fact = tuple[int, int, str]                         # type, contact, same
@@ -117,7 +117,7 @@ class _Page:
         self.records = _records(db, connection, events)
         self.before: dict[str, Record | None] = {}                      # of records that this page changes: as they were
         self.strays = db.execute("select 1 from strays limit 1").fetchone() is not None
-        self.plain: dict[Key, tuple[int, Apart]] = {}
+        self.plain: dict[Key, tuple[int, Told, Apart]] = {}
         self.void: list[Key] = []
         self.written = Written()
 
@@ -135,13 +135,14 @@ class _Page:
             if key in self.plain:
                 self.written.repeated += 1
             else:
-                self.plain[key] = (contact, apart(self.naming.properties(event.native, event.properties)))
+                texts = apart(self.naming.properties(event.native, event.properties))
+                self.plain[key] = (contact, (self.connection, event.id), texts)
 
     def finish(self) -> None:
         self.db.executemany("delete from events where type = ? and at = ? and hash = ?", self.void)
         _replace_records(self.db, self.connection, {id_: (was, self.records.get(id_)) for id_, was in self.before.items()})
         before = self.db.total_changes
-        rows = [(key, contact, texts) for key, (contact, texts) in self.plain.items()]
+        rows = [(key, *rest) for key, rest in self.plain.items()]
         insert(self.db, "ignore", rows)
         fresh = self.db.total_changes - before
         self.written.new, self.written.repeated = self.written.new + fresh, self.written.repeated + len(rows) - fresh
@@ -333,4 +334,6 @@ def _retract(db: sqlite3.Connection, facts: Mapping[Fact, Sequence[Row]]) -> Non
 def _derive(db: sqlite3.Connection, facts: Mapping[Fact, Sequence[Row]]) -> None:
     """The earliest record of each fact is its event."""
     winners = [(fact, min(records)) for fact, records in facts.items() if records]
-    insert(db, "replace", [((fact[0], row[0], _hash(fact)), fact[1], apart(orjson.loads(row[3]))) for fact, row in winners])
+    insert(db, "replace", [
+        ((fact[0], row[0], _hash(fact)), fact[1], (row[1], row[2]), apart(orjson.loads(row[3]))) for fact, row in winners
+    ])

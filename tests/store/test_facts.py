@@ -165,6 +165,19 @@ def test_removing_or_changing_the_earliest_report_moves_the_event(store: Store) 
     assert times(store) == [NOW, NOW + 5], "another id is another order"
 
 
+def test_each_event_says_who_told_it_and_under_which_id(store: Store) -> None:
+    """Of several records of one fact it is the earliest's, also after that one moved away."""
+    three_profiles_of_one(store)
+    tell(store, 3, event("e1", "Opened"))
+    first, second = order("o1", 1, NOW, mutable=True), order("o2", 1, NOW + 5, mutable=True)
+    tell(store, 1, first, **SAME)
+    tell(store, 2, second, **SAME)
+    told = "select connection, source from events order by 1, 2"
+    assert store.rows(told) == [(1, "o1"), (3, "e1")]
+    tell(store, 1, replace(first, at=NOW + 9), **SAME)
+    assert store.rows(told) == [(2, "o2"), (3, "e1")]
+
+
 def test_orders_of_two_people_with_one_id_at_one_moment_both_stay(store: Store) -> None:
     write(store, 1, profile("p1"), profile("p2"))
     tell(store, 1, order("o1", 1), order("o2", 1, profile="p2"), **SAME)
