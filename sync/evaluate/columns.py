@@ -12,7 +12,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from connectors.base import Millis
-from sync.evaluate.plain import compares, instants_pass, instants_turn, numbers_pass
+from sync.evaluate.plain import compares, compares_words, instants_pass, instants_turn, numbers_pass, words_pass
 from sync.evaluate.snapshot import Ints, Mask
 from sync.evaluate.turns import NEVER
 from sync.language.predicates import Predicate
@@ -20,6 +20,7 @@ from sync.language.values import INT64_MAX, PLACES, Json, Path, canonical, decod
 
 _PLAIN = r"^-?[0-9]{1,12}(\.[0-9]{1,6})?$"
 _INSTANT = r'^"[12][0-9]{3}-[0-9]{2}-[0-9]{2}T[0-2][0-9]:[0-5][0-9]:[0-5][0-9]([.][0-9]{1,3})?(Z|[+]00:00)"$'
+_WORD = r'^"[A-Za-z_][ !#-\[\]-~]*"$'               # ASCII without quotes and backslashes; what begins so is no numeral and no date
 Codes = npt.NDArray[np.int32]
 
 
@@ -68,11 +69,16 @@ class Dictionary:
         return np.fromiter((predicate.holds(value, {}, now) for value in self.values), bool, len(self) + 1)
 
     def _compared(self, predicate: Predicate, now: Millis) -> Mask:
-        """The same for predicates that compare: plain numerals and instants at once, whatever else there is one by one."""
+        """The same for predicates that compare: plain numerals, instants and words at once, whatever else there is one by one."""
         is_number, millionths = self.plain_numbers
         is_instant, times = self.plain_instants
         answers = np.where(is_number, numbers_pass(predicate, millionths), instants_pass(predicate, times, now))
-        for code in np.flatnonzero(~is_number & ~is_instant).tolist():
+        asked = is_number | is_instant
+        if compares_words(predicate):
+            is_word, words = self.plain_words
+            answers[is_word] = words_pass(predicate, words)
+            asked |= is_word
+        for code in np.flatnonzero(~asked).tolist():
             answers[code] = predicate.holds(self.value(code), {}, now)
         return answers
 
@@ -102,6 +108,14 @@ class Dictionary:
             plain[:-1] = found.to_numpy(zero_copy_only=False)
             times[plain] = pc.cast(read, pa.int64()).to_numpy(zero_copy_only=False)
         return plain, times
+
+    @cached_property
+    def plain_words(self) -> tuple[Mask, Any]:
+        """Which codes are texts that are plain words, and the JSON texts of those."""
+        plain = np.zeros(len(self) + 1, bool)
+        found = pc.fill_null(pc.match_substring_regex(self._column.cast(pa.string()), _WORD), False)
+        plain[:-1] = found.to_numpy(zero_copy_only=False)
+        return plain, pc.filter(self._column, found)
 
     def tells(self, question: Callable[[Json], bool]) -> Mask:
         """Per code the answer to *question*."""

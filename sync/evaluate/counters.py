@@ -6,6 +6,8 @@ below 2**53. A tick could feed the same arrays with what arrived.
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+
 import numpy as np
 
 from sync.evaluate.snapshot import Ints, Mask
@@ -16,6 +18,7 @@ ROOM = 2**62                       # a running total below it cannot overflow in
 LOW_BITS = 26
 LOW = 2**LOW_BITS - 1
 PIECE = 2**16
+SMALL = 2**31                      # counts below it take 32 bits
 
 
 class TooBig(Exception):
@@ -27,57 +30,68 @@ def counts(contacts: Ints, size: int) -> Ints:
     return np.bincount(contacts, minlength=size)
 
 
+@dataclass(frozen=True, slots=True)
 class ExactSum:
-    """A running int64 sum per contact; totals are held as high·2**26 + low once they could overflow."""
+    """An int64 sum per contact, never changed once made, so that windows may share it. Held in 32 bits while no sum can need more,
+    and as high·2**26 + low once it could overflow 64."""
 
-    def __init__(self, size: int) -> None:
-        self.low: Ints = np.zeros(size, np.int64)
-        self.high: Ints | None = None
-        self.bound = 0                                                  # no |low| is above it
+    size: int
+    low: Ints | None = None                                             # None: every sum is zero
+    high: Ints | None = None
+    bound: int = 0                                                      # no |low| is above it while there is no high
 
-    def add(self, contacts: Ints, numbers: Ints, unit: int = 1) -> None:
-        """Add each of *numbers* (all multiples of *unit*) to its contact."""
+    @staticmethod
+    def counted(contacts: Ints, size: int) -> ExactSum:
+        """How often each contact occurs."""
+        found = counts(contacts, size)
+        return ExactSum(size, found.astype(np.int32) if len(contacts) < SMALL else found, bound=len(contacts))
+
+    @staticmethod
+    def summed(contacts: Ints, numbers: Ints, size: int, unit: int = 1) -> ExactSum:
+        """The sum of each contact's *numbers*, all multiples of *unit*."""
         if not len(numbers):
-            return
-        size = len(self.low)
+            return ExactSum(size)
         bound = max(abs(int(numbers.max())), abs(int(numbers.min()))) * len(numbers)
-        if bound // unit < EXACT and self.bound + bound < ROOM and self.high is None:
+        if bound // unit < EXACT and bound < ROOM:
             sums = np.bincount(contacts, weights=numbers // unit if unit > 1 else numbers, minlength=size)
-            self.low += sums.astype(np.int64) * unit
-            self.bound += bound
-            return
-        high = self._split()
+            return ExactSum(size, sums.astype(np.int64) * unit, bound=bound)
+        low, high = np.zeros(size, np.int64), np.zeros(size, np.int64)
         for start in range(0, len(numbers), PIECE):                     # |high| < 2**37, so a piece's total is below 2**53
             who, piece = contacts[start : start + PIECE], numbers[start : start + PIECE]
             high += np.bincount(who, weights=piece >> LOW_BITS, minlength=size).astype(np.int64)
-            self.low += np.bincount(who, weights=piece & LOW, minlength=size).astype(np.int64)
+            low += np.bincount(who, weights=piece & LOW, minlength=size).astype(np.int64)
+        return ExactSum(size, low, high)
 
-    def plus(self, other: ExactSum, sign: int = 1) -> None:
-        """Add (or, with -1, subtract) what *other* holds."""
-        if self.high is None and other.high is None and self.bound + other.bound < ROOM:
-            self.low += sign * other.low
-            self.bound += other.bound
-            return
-        high = self._split()
-        carry, low = (other.high, other.low) if other.high is not None else (other.low >> LOW_BITS, other.low & LOW)
-        high += sign * carry
-        self.low += sign * low
+    def plus(self, other: ExactSum) -> ExactSum:
+        """Both together."""
+        if self.low is None or other.low is None:
+            return other if self.low is None else self
+        bound = self.bound + other.bound
+        if self.high is None and other.high is None and bound < ROOM:
+            wide = self.low if bound < SMALL else self.low.astype(np.int64)
+            return ExactSum(self.size, wide + other.low, bound=bound)
+        (high, low), (more, rest) = self._split(), other._split()
+        return ExactSum(self.size, low + rest, high + more)
 
-    def copy(self) -> ExactSum:
-        made = ExactSum(0)
-        made.low, made.bound = self.low.copy(), self.bound
-        made.high = None if self.high is None else self.high.copy()
-        return made
+    def minus(self, other: ExactSum) -> ExactSum:
+        """What is left without *other*."""
+        if other.low is None:
+            return self
+        if self is other:
+            return ExactSum(self.size)
+        if other.high is None:
+            return self.plus(ExactSum(self.size, -other.low, bound=other.bound))
+        return self.plus(ExactSum(self.size, -other.low, -other.high))
 
-    def _split(self) -> Ints:
-        """The high part, made now if it was not needed before; it is added to in place."""
-        if self.high is None:
-            self.high = self.low >> LOW_BITS
-            self.low = self.low & LOW
-        return self.high
+    def _split(self) -> tuple[Ints, Ints]:
+        """The high and the low part."""
+        low = np.zeros(self.size, np.int64) if self.low is None else self.low
+        return (low.astype(np.int64) >> LOW_BITS, low & LOW) if self.high is None else (self.high, low)
 
     def total(self) -> Ints:
         """The sums; `TooBig` when one does not fit."""
+        if self.low is None:
+            return np.zeros(self.size, np.int64)
         if self.high is None:
             return self.low
         high = self.high + (self.low >> LOW_BITS)

@@ -15,7 +15,7 @@ import numpy as np
 
 from connectors.base import Millis
 from sync.evaluate.columns import Column, Columns, passes
-from sync.evaluate.counters import ExactSum, TooBig, counts, distinct_counts, mixed
+from sync.evaluate.counters import ExactSum, TooBig, distinct_counts, mixed
 from sync.evaluate.edges import cut
 from sync.evaluate.numbers import passing, passing_average
 from sync.evaluate.snapshot import Ints, Mask, Snapshot, every
@@ -194,8 +194,9 @@ def _moved(kept: Ints, edges: tuple[int, int]) -> tuple[int, int]:
 
 
 def _gather(measure: Measure, rows: Rows, cuts: Cuts, into: Mapping[Window, Gathered], interned: dict[str, int]) -> None:
+    size = next(iter(into.values())).totals.size
     if measure.kind == "count":
-        _add_pieces(cuts, {window: held.totals for window, held in into.items()}, rows.contacts, None)
+        _add_totals(into, _by_window(cuts, rows.contacts, None, size))
     elif measure.kind == "distinct":
         column = rows.columns[measure.of]
         keys = column.dictionary.keys(interned)
@@ -203,6 +204,11 @@ def _gather(measure: Measure, rows: Rows, cuts: Cuts, into: Mapping[Window, Gath
             into[window].pairs.append(_unique_pairs(*keys.of(rows.contacts[start:end], column.codes[start:end])))
     else:
         _gather_numbers(measure, rows, cuts, into, interned)
+
+
+def _add_totals(into: Mapping[Window, Gathered], found: Mapping[Window, ExactSum]) -> None:
+    for window, each in found.items():
+        into[window].totals = into[window].totals.plus(each)
 
 
 def _unique_pairs(who: Ints, what: Ints) -> tuple[Ints, Ints]:
@@ -213,6 +219,7 @@ def _unique_pairs(who: Ints, what: Ints) -> tuple[Ints, Ints]:
 def _gather_numbers(
     measure: Measure, rows: Rows, cuts: Cuts, into: Mapping[Window, Gathered], interned: dict[str, int]
 ) -> None:
+    size = next(iter(into.values())).totals.size
     known = rows.columns[measure.of].dictionary.numbers.known[rows.columns[measure.of].codes]
     if measure.in_money or measure.currency:
         money = rows.columns[CURRENCY]
@@ -231,12 +238,13 @@ def _gather_numbers(
             into[window].too_big |= bool(numbers.too_big[codes_of[start:end]].any())
     values = numbers.millionths[codes_of]
     if measure.kind in ("sum", "average"):
-        _add_pieces(cuts, {window: held.totals for window, held in into.items()}, rows.contacts, values, numbers.unit)
+        _add_totals(into, _by_window(cuts, rows.contacts, values, size, numbers.unit))
     else:
         for window, (start, end) in cuts.items():
             _add_extremes(measure.kind, into[window], rows.contacts[start:end], values[start:end])
     if measure.kind != "sum":
-        _add_pieces(cuts, {window: held.numbers for window, held in into.items()}, rows.contacts, None)
+        for window, numbered in _by_window(cuts, rows.contacts, None, size).items():
+            into[window].numbers = into[window].numbers.plus(numbered)
 
 
 def _note_money(which: Mask, contacts: Ints, ids: Ints, cuts: Cuts, into: Mapping[Window, Gathered]) -> None:
@@ -248,29 +256,18 @@ def _note_money(which: Mask, contacts: Ints, ids: Ints, cuts: Cuts, into: Mappin
 def _add_extremes(kind: str, held: Gathered, contacts: Ints, values: Ints) -> None:
     least = kind == "min"
     if held.extremes is None:
-        held.extremes = np.full(len(held.totals.low), INT64_MAX if least else -INT64_MAX - 1, np.int64)
+        held.extremes = np.full(held.totals.size, INT64_MAX if least else -INT64_MAX - 1, np.int64)
     (np.minimum if least else np.maximum).at(held.extremes, contacts, values)
 
 
-def _add_pieces(
-    cuts: Cuts, into: Mapping[Window, ExactSum], contacts: Ints, values: Ints | None, unit: int = 1
-) -> None:
-    """Add what lies in each window to its sums, touching each row once: windows are differences of sums from the end on."""
-    size = len(next(iter(into.values())).low)
+def _by_window(cuts: Cuts, contacts: Ints, values: Ints | None, size: int, unit: int = 1) -> dict[Window, ExactSum]:
+    """What lies in each window, counted or summed, touching each row once: windows are differences of sums from the end on."""
     edges = sorted({edge for pair in cuts.values() for edge in pair}, reverse=True)
     running = ExactSum(size)
     since = {edges[0]: running}
     for upper, lower in pairwise(edges):
-        running = running.copy()
         who = contacts[lower:upper]
-        if values is None:
-            running.low += counts(who, size)
-            running.bound += len(who)
-        else:
-            running.add(who, values[lower:upper], unit)
+        piece = ExactSum.counted(who, size) if values is None else ExactSum.summed(who, values[lower:upper], size, unit)
+        running = running.plus(piece)
         since[lower] = running
-    for window, (start, end) in cuts.items():
-        if start < end:
-            into[window].plus(since[start])
-            if end < edges[0]:
-                into[window].plus(since[end], -1)
+    return {window: since[start].minus(since[end]) for window, (start, end) in cuts.items()}

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import numpy as np
 
-from sync.evaluate.snapshot import Ints, Mask
+from sync.evaluate.snapshot import Ints, Mask, every, some
 from sync.language.predicates import Limit, NumberTest
 
 
 def passing(test: NumberTest, values: Ints, scale: int = 1, present: Mask | None = None) -> Mask:
     """Whether *values* · *scale* (millionths) pass; where not *present* a value is missing."""
     masks = [within(limit, values, scale) for limit in test.limits]
-    return _with_missing(test, np.logical_and.reduce(masks), present)
+    return _with_missing(test, every(masks), present)
 
 
 def passing_average(test: NumberTest, totals: Ints, numbers: Ints) -> Mask:
@@ -24,7 +24,7 @@ def passing_average(test: NumberTest, totals: Ints, numbers: Ints) -> Mask:
         whole = whole.astype(object)
     doubled = whole * 2 + (rest > 0)
     masks = [within(_doubled(limit), doubled, 1) for limit in test.limits]
-    return _with_missing(test, np.logical_and.reduce(masks).astype(bool), numbers > 0)
+    return _with_missing(test, every(masks).astype(bool), numbers > 0)
 
 
 def _with_missing(test: NumberTest, answers: Mask, present: Mask | None) -> Mask:
@@ -52,5 +52,5 @@ def within(limit: Limit, values: Ints, scale: int) -> Mask:
             passes = (values >= low[0]) & (values <= high[1])
         case _:
             hits = [values == number // scale for number in limit.numbers if number % scale == 0]
-            passes = np.logical_or.reduce(hits) if hits else np.zeros(len(values), bool)
+            passes = some(hits) if hits else np.zeros(len(values), bool)
     return ~passes if limit.negated else passes

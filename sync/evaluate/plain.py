@@ -1,13 +1,16 @@
-"""Predicates asked of plain numerals and plain instants by the column: the same answers as `Predicate.holds`, at once.
+"""Predicates asked of plain numerals, plain instants and plain words by the column: the same answers as `Predicate.holds`, at once.
 
-Only comparisons are understood (`compares`); all else, and every value that is neither, goes through the predicate itself.
+Only comparisons are understood (`compares`); all else, and every value that is none of them, goes through the predicate itself.
 """
 
 from __future__ import annotations
 
+from typing import Any
 from zoneinfo import ZoneInfo
 
 import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
 
 from connectors.base import Millis
 from sync.evaluate.edges import bounds
@@ -15,7 +18,7 @@ from sync.evaluate.numbers import within
 from sync.evaluate.snapshot import Ints, Mask, every, some
 from sync.evaluate.turns import NEVER, earliest, turns
 from sync.language.predicates import TEXTUAL, Compare, Limit, Operand, Predicate, WhenRelative
-from sync.language.values import read_span
+from sync.language.values import canonical, nfc, read_span
 
 
 def compares(predicate: Predicate) -> bool:
@@ -39,6 +42,25 @@ def _number_passes(test: object, millionths: Ints) -> Mask:
     if comparable or test.operator == "in":
         return within(Limit(test.operator, numbers, test.negated), millionths, 1)
     return np.full(len(millionths), test.negated)
+
+
+def words_pass(predicate: Predicate, words: Any) -> Mask:
+    """What a predicate that compares says of JSON texts of plain words: neither numerals nor dates, and the same in every form
+    and case that they are stored in. So they are equal to a word or not, and have no order."""
+    return every([_word_passes(test, words) for test in predicate.tests])
+
+
+def _word_passes(test: object, words: Any) -> Mask:
+    if not isinstance(test, Compare) or test.operator != "in":
+        return np.full(len(words), isinstance(test, Compare) and test.negated)
+    meant = pa.array([canonical(nfc(operand.text)) for operand in test.operands if operand.kind != "number"], pa.string())
+    found: Mask = pc.is_in(words, value_set=meant).to_numpy(zero_copy_only=False)
+    return ~found if test.negated else found
+
+
+def compares_words(predicate: Predicate) -> bool:
+    """Whether `words_pass` may be asked: not where case is ignored."""
+    return not any(isinstance(test, Compare) and test.ignore_case for test in predicate.tests)
 
 
 def instants_pass(predicate: Predicate, times: Ints, now: Millis) -> Mask:

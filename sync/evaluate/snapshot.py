@@ -31,13 +31,17 @@ MEMBERSHIPS = pa.schema([
 
 def every(masks: Sequence[Mask]) -> Mask:
     """Where all of *masks* (at least one) hold."""
-    found: Mask = np.logical_and.reduce(masks)
+    found, *others = masks
+    for other in others:
+        found = found & other
     return found
 
 
 def some(masks: Sequence[Mask]) -> Mask:
     """Where any of *masks* (at least one) holds."""
-    found: Mask = np.logical_or.reduce(masks)
+    found, *others = masks
+    for other in others:
+        found = found | other
     return found
 
 
