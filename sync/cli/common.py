@@ -72,6 +72,13 @@ def opened(config: Config, clock: Clock, *, progress: bool, stop: threading.Even
         yield street
 
 
+@contextmanager
+def reading(config: Config) -> Iterator[Store]:
+    """The store for reading, also while the daemon works; StoreError when there is none, or when it is damaged."""
+    with Store.reader(Path(config.settings.store)) as store:
+        yield store
+
+
 def _writer(path: Path) -> Store:
     try:
         return Store.writer(path)
@@ -163,6 +170,13 @@ def moment(at: Millis | None) -> str:
 def iso(at: Millis | None) -> str | None:
     """*at* for programs: ISO 8601 in UTC to the second."""
     return None if at is None else f"{instant(at):%Y-%m-%dT%H:%M:%SZ}"
+
+
+def exact(at: Millis | None) -> str | None:
+    """As `iso`, with the milliseconds where there are any: an edge is exact."""
+    if at is None or at % 1000 == 0:
+        return iso(at)
+    return f"{instant(at):%Y-%m-%dT%H:%M:%S}.{at % 1000:03d}Z"
 
 
 def span(age: Millis | None) -> str:

@@ -1,26 +1,14 @@
-"""`status`, `explain`, `events`, `runs`: they only read the store, also while the daemon works."""
+"""`status`, `events`, `runs`: they only read the store, also while the daemon works."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 import click
 
 from connectors.base import Clock
-from sync.cli.common import counted, emit, iso, moment, options, read_config, span, table, typed, unknown
-from sync.config.model import Config
-from sync.model import SegmentdError
-from sync.store.store import Store
-
-
-@contextmanager
-def _reader(config: Config) -> Iterator[Store]:
-    """The store for reading; StoreError when there is none, or when it is damaged."""
-    with Store.reader(Path(config.settings.store)) as store:
-        yield store
+from sync.cli.common import counted, emit, iso, moment, options, read_config, reading, span, table, typed
 
 
 @click.command()
@@ -31,7 +19,7 @@ def status(clock: Clock, path: Path | None, as_json: bool) -> None:
     from sync.insight.standing import standing
 
     config = read_config(path)
-    with _reader(config) as store:
+    with reading(config) as store:
         found = standing(store, config, clock.now())
     found["next"] = typed(found["next"])
     emit(found, as_json, lambda: _show_status(found))
@@ -88,36 +76,6 @@ def _remark(target: dict[str, Any]) -> str:
 
 @click.command()
 @options
-@click.argument("email")
-@click.argument("segment")
-@click.pass_obj
-def explain(clock: Clock, path: Path | None, as_json: bool, email: str, segment: str) -> None:
-    """Why the contact with address EMAIL is in SEGMENT, or not: every condition with its answer and what it counted."""
-    from sync.insight.person import contact_of, person_of
-    from sync.language.explain import explain as explained
-    from sync.source import origins
-
-    config = read_config(path)
-    if segment not in config.segments:
-        raise unknown("segment", segment, config.segments)
-    with _reader(config) as store:
-        contact = contact_of(store, email)
-        if contact is None:
-            raise SegmentdError("no contact has this address; `segmentd status` says how old the data is")
-        person = person_of(store, config, origins(config, store), contact)
-    tree = explained(config.segments[segment].rule, person, clock.now())
-    found = {"segment": segment, "contact": contact, "member": tree.holds, "failure": tree.failure, "tree": _as_data(tree)}
-    verdict = "cannot be said to be in" if tree.failure else "is in" if tree.holds else "is not in"
-    emit(found, as_json, lambda: "\n".join([f"{email} {verdict} {segment}", *tree.lines(1)]))
-
-
-def _as_data(tree: Any) -> dict[str, Any]:
-    return {"text": tree.text, "holds": tree.holds, "value": tree.value, "failure": tree.failure,
-            "children": [_as_data(child) for child in tree.children]}
-
-
-@click.command()
-@options
 @click.pass_obj
 def events(clock: Clock, path: Path | None, as_json: bool) -> None:
     """Which events there are, how many and since when, and the built-in names with what each platform calls them."""
@@ -128,7 +86,7 @@ def events(clock: Clock, path: Path | None, as_json: bool) -> None:
     config = read_config(path)
     counts: dict[str, tuple[int, int, int]] = {}
     if Path(config.settings.store).exists():
-        with _reader(config) as store:
+        with reading(config) as store:
             counts = {name: (count, first, last) for name, count, first, last in native_events(store)}
     told: dict[str, list[str]] = {name: [] for name in counts}
     for connection in config.connections:
@@ -152,7 +110,7 @@ def runs(clock: Clock, path: Path | None, as_json: bool, last: int) -> None:
 
     del clock
     config = read_config(path)
-    with _reader(config) as store:
+    with reading(config) as store:
         rows = store.rows("select id, command, started, ended, exit, summary from runs order by id desc limit ?", last)
     found = [
         {"run": r[0], "command": r[1], "started": iso(r[2]), "seconds": None if r[3] is None else (r[3] - r[2]) / 1000,

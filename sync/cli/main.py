@@ -27,7 +27,7 @@ COMMANDS = {                                        # name → module, what it d
     "sync": ("sync.cli.plan", "One shot: pull, evaluate, plan, and send to targets that were applied before."),
     "run": ("sync.cli.run", "The daemon: the same, on the config's schedule."),
     "status": ("sync.cli.look", "How old the data is, what waits, what was given up."),
-    "explain": ("sync.cli.look", "Why a contact is in a segment, or not."),
+    "explain": ("sync.cli.explain", "Why a contact is in a segment, or not, and until when."),
     "events": ("sync.cli.look", "Which events there are, and what the platforms call them."),
     "runs": ("sync.cli.look", "What was run, when, and how it went."),
     "sandbox": ("sync.cli.sandbox", "Serve the three emulated platforms until stopped."),

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from fractions import Fraction
 
-from connectors.base import Millis
+from connectors.base import Millis, instant
 from sync.language.describe import describe
 from sync.language.happened import Happened, Measure
+from sync.language.missing import lacks, number, together
 from sync.language.nodes import All, AnyOf, InSegment, Node, NoneOf, Not
 from sync.language.person import Event, Person
-from sync.language.values import RuleFailure, canonical, look, number_text, path_text, read_number
+from sync.language.values import RuleFailure, canonical, look, path_text, read_number
 from sync.language.who import Contact, contact_record
 
 
@@ -19,7 +19,9 @@ from sync.language.who import Contact, contact_record
 class ExplainTree:
     """One condition: its words, whether it holds, and the value it was judged by (`5 events, sum of value 120.5`), if any.
 
-    *failure* says why it cannot be answered; then *holds* is False and means nothing.
+    *failure* says why it cannot be answered; then *holds* is False and means nothing. *events*: those it rests on, by time, on
+    conditions that are not made of others. *missing*: what it lacks for the answer that lets the whole rule hold, "" where it
+    has it.
     """
 
     text: str
@@ -27,25 +29,46 @@ class ExplainTree:
     value: str = ""
     children: tuple[ExplainTree, ...] = ()
     failure: str = ""
+    events: tuple[Event, ...] = ()
+    missing: str = ""
 
-    def lines(self, depth: int = 0) -> Iterator[str]:
-        """The tree as indented text, one condition a line."""
+    def lines(self, depth: int = 0, events: int = 0) -> Iterator[str]:
+        """The tree as indented text, one condition a line; below it up to *events* of those it rests on, newest first."""
         mark = "!" if self.failure else "✓" if self.holds else "✗"
         value = f"  [{self.failure or self.value}]" if self.failure or self.value else ""
         yield f"{'  ' * depth}{mark} {self.text}{value}"
+        yield from (f"{'  ' * depth}    {line}" for line in self._events(events))
         for child in self.children:
-            yield from child.lines(depth + 1)
+            yield from child.lines(depth + 1, events)
+
+    def _events(self, most: int) -> Iterator[str]:
+        newest = self.events[::-1][:most]
+        for event in newest:
+            yield f"{instant(event.at):%Y-%m-%d %H:%M:%S}  {event.type}" + (f"  {event.id}" if event.id else "")
+        if newest and len(self.events) > most:
+            yield f"and {len(self.events) - most:,} more"
 
 
-def explain(node: Node, person: Person, now: Millis) -> ExplainTree:
-    """*node* and everything below it, asked of *person* at *now*; a segment that it asks is opened up, too."""
+def explain(node: Node, person: Person, now: Millis, wanted: bool = True) -> ExplainTree:
+    """*node* and everything below it, asked of *person* at *now*; a segment that it asks is opened up, too. *wanted*: the
+    answer of *node* that near misses are told for."""
     try:
         holds, failure = node.matches(person, now), ""
         value = _value(node, person, now)
     except RuleFailure as told:
         holds, failure, value = False, str(told), ""
-    children = tuple(explain(child, person, now) for child in _below(node, person))
-    return ExplainTree(_title(node), holds, value, children, failure)
+    below = _below(node, person)
+    turned = wanted is not isinstance(node, Not | NoneOf)
+    children = tuple(explain(child, person, now, turned) for child in below)
+    if failure or holds is wanted:
+        missing = ""
+    elif children:
+        whole = All(node.children) if isinstance(node, Contact) else node
+        missing = together(whole, [child.missing for child in children], wanted)
+    else:
+        missing = lacks(node, person, now, wanted)
+    events = () if below or failure else node.evidence(person, now)
+    return ExplainTree(_title(node), holds, value, children, failure, events, missing)
 
 
 def _title(node: Node) -> str:
@@ -74,14 +97,9 @@ def _value(node: Node, person: Person, now: Millis) -> str:
 
 def _measured(measure: Measure, events: list[Event]) -> str:
     value = measure.value(events)
-    shown = "missing" if value is None else _number(value)
+    shown = "missing" if value is None else number(value)
     left_out = _left_out(measure, events)
     return f"{measure.kind} of {path_text(measure.of)} {shown}" + (f" ({left_out} no numbers, left out)" if left_out else "")
-
-
-def _number(millionths: int | Fraction) -> str:
-    rounded = round(millionths)
-    return ("" if rounded == millionths else "about ") + number_text(rounded)
 
 
 def _left_out(measure: Measure, events: list[Event]) -> int:

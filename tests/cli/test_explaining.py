@@ -1,0 +1,64 @@
+"""`explain` over a store: which events, what is missing, until when, and of other moments."""
+
+from __future__ import annotations
+
+import re
+
+import pytest
+
+from connectors.base import DAY, instant
+from tests.cli.ground import NOW, Ground
+from tests.cli.test_reading import an_address
+
+
+def day(at: int) -> str:
+    return f"{instant(at):%Y-%m-%d}"
+
+
+def test_explain_names_the_events_that_count_newest_first(applied: Ground) -> None:
+    address = an_address(applied, tagged=True)
+    data = applied.data("explain", address, "buyers")
+    events = data["tree"]["events"]
+    assert events
+    assert all(event["event"] == "order_placed" and event["id"] for event in events)
+    assert [event["at"] for event in events] == sorted((event["at"] for event in events), reverse=True)
+    text = applied("explain", address, "buyers").out
+    assert f"{events[0]['at'][:19].replace('T', ' ')}  order_placed" in text
+    assert text.endswith("Stays so unless something happens.\n")
+    assert (data["missing"], data["approximations"], data["at"]) == ("", [], "2025-11-23T11:00:00Z")
+
+
+def test_explain_says_what_is_missing_and_that_it_stays_so(applied: Ground) -> None:
+    outside = applied("explain", an_address(applied, tagged=False), "buyers")
+    assert "Missing: one more order_placed (has 0, needs at least 1)\n" in outside.out
+
+
+def test_explain_of_another_moment_says_what_is_not_known_of_it(applied: Ground) -> None:
+    address = an_address(applied, tagged=True)
+    first = min(event["at"] for event in applied.data("explain", address, "buyers")["tree"]["events"])
+    before = applied.data("explain", address, "buyers", "--at", "2001-01-01")
+    assert before["member"] is False
+    assert before["changes"] == {"at": first, "member": True, "because": ["order_placed"], "known_until": None}
+    assert any("as they are now" in note for note in before["approximations"])
+    assert any("first seen after" in note for note in before["approximations"])
+    later = applied("explain", address, "buyers", "--at", day(NOW + 900 * DAY))
+    assert " is in buyers at 2028-05-11 00:00:00\n" in later.out
+    assert "Approximate: as if nothing happens until then.\n" in later.out
+
+
+def test_a_reader_is_told_when_the_window_ends(applied: Ground) -> None:
+    rows = applied.sandbox.applications["mailchimp"].rows("profiles").to_pylist()
+    told = [applied.data("explain", row["email"], "readers") for row in rows[:40] if row["live"]]
+    members = [each for each in told if each["member"]]
+    assert members
+    for each in members:
+        assert each["changes"]["member"] is False
+        newest = each["tree"]["children"][0]["events"][0]["at"]
+        assert each["changes"]["at"][4:] == newest[4:] or each["changes"]["at"] > newest
+
+
+@pytest.mark.parametrize("text", ["yesterday", "2026-02-30", "12:00", ""])
+def test_a_moment_that_is_none_is_a_mistake_on_the_command_line(applied: Ground, text: str) -> None:
+    wrong = applied("explain", "ann@example.com", "buyers", "--at", text)
+    assert (wrong.code, wrong.out) == (2, "")
+    assert re.search(r"is no day and no instant; for example 2026-11-20", wrong.err)
