@@ -25,7 +25,8 @@ def test_explain_names_the_events_that_count_newest_first(applied: Ground) -> No
     text = applied("explain", address, "buyers").out
     assert f"{events[0]['at'][:19].replace('T', ' ')}  order_placed" in text
     assert text.endswith("Stays so unless something happens.\n")
-    assert (data["missing"], data["approximations"], data["at"]) == ("", [], "2025-11-23T11:00:00Z")
+    assert (data["missing"], data["approximations"]) == ("", [])
+    assert data["at"].startswith("2025-11-23T11:")
 
 
 def test_explain_says_what_is_missing_and_that_it_stays_so(applied: Ground) -> None:

@@ -14,6 +14,7 @@ from hypothesis import strategies as st
 
 from sync.evaluate.columns import Columns
 from sync.evaluate.events import EventArrays
+from sync.evaluate.from_people import snapshot_of
 from sync.evaluate.full_pass import Failed, full_pass
 from sync.evaluate.turns import NEVER
 from sync.evaluate.world import World
@@ -23,7 +24,6 @@ from sync.language.person import Person
 from sync.language.values import RuleFailure
 from sync.language.who import Contact
 from tests.evaluate import worlds
-from tests.evaluate.support import snapshot_of
 from tests.language.support import NOW
 
 QUIET = (HealthCheck.too_slow, HealthCheck.data_too_large, HealthCheck.large_base_example)

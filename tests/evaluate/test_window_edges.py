@@ -13,11 +13,11 @@ from typing import Any
 import pytest
 
 from sync.evaluate import edges, events
+from sync.evaluate.from_people import snapshot_of
 from sync.evaluate.full_pass import full_pass
 from sync.language import window
 from sync.language.person import Event, Person
 from sync.language.values import instant_text
-from tests.evaluate.support import snapshot_of
 from tests.evaluate.worlds import node_of
 from tests.language.support import NOW, at
 

@@ -1,4 +1,4 @@
-"""A snapshot out of people, built the plain way."""
+"""People as the full pass reads them: columns built the plain way, for fixtures and for tests."""
 
 from __future__ import annotations
 
