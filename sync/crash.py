@@ -14,7 +14,8 @@ _left = int(_COUNT) if _COUNT.isdigit() else 0
 POINTS = (
     "pull.before_page", "pull.before_commit", "pull.after_page", "pull.before_settle", "evaluate.before_commit",
     "view.before_commit", "plan.before_commit", "enqueue.after_create", "enqueue.before_commit", "send.before_claim", "send.after_claim",
-    "send.after_call", "send.before_commit", "send.after_commit", "close.before_checkpoint",
+    "send.after_call", "send.before_commit", "send.after_commit", "seal.before_write", "seal.after_write", "seal.after_rename",
+    "seal.before_commit", "seal.after_commit", "close.before_checkpoint",
 )
 
 

@@ -1,24 +1,20 @@
-"""The store as the full pass reads it: columns of contacts and events, straight from SQLite."""
+"""The store as the full pass reads it: columns of contacts and events."""
 
 from __future__ import annotations
 
-import re
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
-from itertools import islice
 from typing import Any
 
 import numpy as np
 import pyarrow as pa
 
 from sync.evaluate.snapshot import CONSENTS, MEMBERSHIPS, Ints, Mask
-from sync.language.values import Path, canonical, decode, look, path_text
-from sync.store.columns import COLUMNS
+from sync.language.values import Path, path_text
+from sync.store import history
+from sync.store.properties import json_path, reading
 from sync.store.store import Store
-
-CHUNK = 131_072
-_ODD = re.compile(r'["\\\x00-\x1f]')
 
 
 @dataclass(frozen=True, slots=True)
@@ -105,81 +101,23 @@ class StoreSnapshot:
 
     @cached_property
     def _types(self) -> dict[str, int]:
-        rows = self.store.rows("select name, id from event_types e where exists (select 1 from events where type = e.id)")
-        return dict(rows)
+        return history.types(self.store)
 
     def event_types(self) -> Sequence[str]:
         return sorted(self._types)
 
     def events(self, types: Sequence[str], properties: Sequence[Path]) -> pa.Table:
-        names = {path_text(path): path for path in properties}
-        ordered = sorted(names)
+        ordered = sorted(set(properties), key=path_text)
         tables = [
-            self._events(name, self._types[name], [names[column] for column in ordered], ordered)
-            for name in sorted(types) if name in self._types
+            _typed(name, history.table(self.store, self._types[name], ordered)) for name in sorted(types) if name in self._types
         ]
-        return pa.concat_tables(tables) if tables else _no_events(ordered)
-
-    def _events(self, name: str, number: int, paths: Sequence[Path], columns: Sequence[str]) -> pa.Table:
-        """Events of one type, by time: the primary key's own order."""
-        places = [_place(path) for path in paths]
-        wanted = "".join(f", {sql}" for sql, _, _ in places)
-        cursor = self.store.db.execute(
-            f"select contact, at{wanted} from events where type = ? order by at, hash",  # noqa: S608 - our own names
-            (*(value for _, values, _ in places for value in values), number),
-        )
-        chunks = [_chunk(name, rows, columns, [read for _, _, read in places]) for rows in _chunks(cursor, len(places))]
-        return pa.concat_tables(chunks).unify_dictionaries().combine_chunks() if chunks else _no_events(columns)
+        return pa.concat_tables(tables) if tables else _typed("", history.no_events(ordered))
 
 
-Reader = Callable[[str | None], str | None]
-
-
-def _place(path: Path) -> tuple[str, tuple[str, ...], Reader | None]:
-    """Where a property stands in a row of events: SQL, its values, and how to get from that text to the property's own."""
-    column, rest = (path[0], path[1:]) if path[0] in COLUMNS else ("properties", path)
-    return (f"{column} -> ?", (json_path(rest),), reading(rest)) if rest else (column, (), None)
-
-
-def json_path(path: Path) -> str:
-    """SQLite's spelling of *path*; that of the whole record where it has none for one of its names (`reading`)."""
-    return "$" + "".join(f'."{part}"' for part in path) if reading(path) is None else "$"
-
-
-def reading(path: Path) -> Reader | None:
-    """How to get from a whole record's text to that of the value under *path*; None where SQLite does it: it compares names as
-    they stand in the text, so quotes, backslashes and control characters find nothing, and an empty name is an error."""
-    if all(part and not _ODD.search(part) for part in path):
-        return None
-
-    def read(text: str | None) -> str | None:
-        value = None if text is None else look(decode(text), path)
-        return None if value is None else canonical(value)
-
-    return read
-
-
-def _chunks(cursor: Any, properties: int) -> Iterator[Any]:
-    """Rows as arrays with the fields contact, at, 0, 1 …; no row of Python's is kept, so the garbage collector sleeps."""
-    kind = np.dtype([("contact", np.int32), ("at", np.int64), *((str(number), object) for number in range(properties))])
-    while len(rows := np.fromiter(islice(cursor, CHUNK), kind)):
-        yield rows
-
-
-def _chunk(name: str, rows: Any, columns: Sequence[str], readers: Sequence[Reader | None]) -> pa.Table:
-    kind = pa.DictionaryArray.from_arrays(pa.array(np.zeros(len(rows), np.int32)), pa.array([name]))
-    arrays = [pa.array(np.ascontiguousarray(rows["contact"])), pa.array(np.ascontiguousarray(rows["at"])), kind]
-    for number, read in enumerate(readers):
-        texts = rows[str(number)]
-        found = texts if read is None else list(map(read, texts))
-        arrays.append(pa.array(found, pa.string()).dictionary_encode())
-    return pa.table(arrays, names=["contact", "at", "type", *columns])
-
-
-def _no_events(columns: Sequence[str]) -> pa.Table:
-    word = pa.dictionary(pa.int32(), pa.string())
-    schema = [("contact", pa.int32()), ("at", pa.int64()), ("type", word), *((column, word) for column in columns)]
-    return pa.schema(schema).empty_table()
+def _typed(name: str, table: pa.Table) -> pa.Table:
+    """*table* with the column that says its events' type."""
+    kind = pa.DictionaryArray.from_arrays(pa.array(np.zeros(len(table), np.int32)), pa.array([name]))
+    return table.add_column(2, "type", kind)
 
 
 def _table(rows: Sequence[tuple[Any, ...]], schema: pa.Schema) -> pa.Table:

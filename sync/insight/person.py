@@ -15,7 +15,8 @@ from sync.language.person import ConsentFact, Event, MembershipFact, Person
 from sync.language.values import Path, decode
 from sync.model import canonical_email
 from sync.source import Origin
-from sync.store.columns import SELECT, together
+from sync.store import history
+from sync.store.columns import TEXTS, together
 from sync.store.store import Store
 
 
@@ -55,11 +56,9 @@ def _put(record: dict[str, Any], path: Path, value: Any) -> None:
 
 
 def _events(store: Store, contact: int) -> tuple[Event, ...]:
-    rows = store.rows(
-        f"select t.name, e.at, e.hash, {SELECT} from events e join event_types t on t.id = e.type "  # noqa: S608 - our own names
-        "where e.contact = ? order by e.at", contact,
+    return tuple(
+        Event(name, at, together(texts, decode), str(hash_)) for name, at, hash_, *texts in history.of_contact(store, contact, TEXTS)
     )
-    return tuple(Event(name, at, together(texts, decode), str(hash_)) for name, at, hash_, *texts in rows)
 
 
 def _consents(store: Store, contact: int) -> tuple[ConsentFact, ...]:
@@ -81,11 +80,7 @@ def _memberships(snapshot: StoreSnapshot, contact: int) -> tuple[MembershipFact,
 
 def native_events(store: Store) -> list[tuple[str, int, int, int]]:
     """Event names with how many there are, the first and the last moment."""
-    return [
-        (name, count, first, last) for name, count, first, last in store.rows(
-            "select t.name, count(*), min(e.at), max(e.at) from events e join event_types t on t.id = e.type group by t.id order by t.name",
-        )
-    ]
+    return history.totals(store)
 
 
 def decode_summary(text: str | None) -> dict[str, Any]:

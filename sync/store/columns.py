@@ -18,9 +18,9 @@ from sync.store import border
 
 COLUMNS = ("value", "currency", "quantity", "category", "product", "campaign", "machine")
 
-SELECT = f"e.properties, {', '.join(f'e.{name}' for name in COLUMNS)}"
+TEXTS = ("properties", *COLUMNS)                    # what `together` takes
 
-TOLD = "e.connection, e.source"
+TOLD = ("connection", "source")                       # who told it, and under which id
 
 Key = tuple[int, int, int]                          # of a row of events: type, at, hash
 Told = tuple[int, str]                              # the number of the connection that told it, and the id under which it did

@@ -17,7 +17,7 @@ import orjson
 
 from connectors.base import Event, EventName, Json
 from sync.model import canonical_email
-from sync.store import border
+from sync.store import archive, border
 from sync.store.columns import Apart, Key, Told, apart, insert
 from sync.store.store import hash_of
 
@@ -139,10 +139,12 @@ class _Page:
                 self.plain[key] = (contact, (self.connection, event.id), texts)
 
     def finish(self) -> None:
-        self.db.executemany("delete from events where type = ? and at = ? and hash = ?", self.void)
+        archive.take_back(self.db, self.void)
         _replace_records(self.db, self.connection, {id_: (was, self.records.get(id_)) for id_, was in self.before.items()})
         before = self.db.total_changes
-        rows = [(key, *rest) for key, rest in self.plain.items()]
+        sealed = archive.known(self.db, self.plain)
+        self.written.repeated += len(sealed)
+        rows = [(key, *rest) for key, rest in self.plain.items() if key not in sealed]
         insert(self.db, "ignore", rows)
         fresh = self.db.total_changes - before
         self.written.new, self.written.repeated = self.written.new + fresh, self.written.repeated + len(rows) - fresh
@@ -328,7 +330,7 @@ def _hash(fact: Fact) -> int:
 def _retract(db: sqlite3.Connection, facts: Mapping[Fact, Sequence[Row]]) -> None:
     """Take the event of each fact back that has records."""
     rows = [(fact[0], min(records)[0], _hash(fact)) for fact, records in facts.items() if records]
-    db.executemany("delete from events where type = ? and at = ? and hash = ?", rows)
+    archive.take_back(db, rows)
 
 
 def _derive(db: sqlite3.Connection, facts: Mapping[Fact, Sequence[Row]]) -> None:

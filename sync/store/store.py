@@ -12,7 +12,7 @@ from typing import Any
 
 from sync.crash import crash_point
 from sync.model import StoreError
-from sync.store import opening
+from sync.store import archive, opening
 
 
 def digest_of(*parts: str | bytes) -> str:
@@ -28,6 +28,16 @@ def hash_of(*parts: str) -> int:
     """63 bits over *parts*, the third column of an event's key."""
     data = "\0".join(parts).encode("utf-8", "surrogatepass")
     return int.from_bytes(hashlib.blake2b(data, digest_size=8).digest(), "big") >> 1
+
+
+def _checked(db: sqlite3.Connection) -> sqlite3.Connection:
+    """*db*, whose sealed files are all there; closed where they are not. Raises StoreError."""
+    try:
+        archive.check(db)
+    except BaseException:
+        db.close()
+        raise
+    return db
 
 
 WAL_STEP = 16 * 1024 * 1024                         # the -wal may grow by so much before it is moved into the file
@@ -51,7 +61,7 @@ class Store:
         opening.folder(path)
         lock = opening.WriterLock(path)
         try:
-            return cls(path, opening.connect(path), lock)
+            return cls(path, _checked(opening.connect(path)), lock)
         except BaseException:
             lock.release()
             raise
@@ -101,6 +111,19 @@ class Store:
             opening.relieve(self.db, self.path)
             self._wal = opening.wal_size(self.path)
             self._relieve_at = self._wal + WAL_STEP
+
+    @contextmanager
+    def reading(self) -> Iterator[sqlite3.Connection]:
+        """Everything that is read inside is of one moment: the last commit, or the transaction that is under way."""
+        with self._turn, opening.naming_trouble(self.path):
+            if self.db.in_transaction:
+                yield self.db
+                return
+            self.db.execute("begin")
+            try:
+                yield self.db
+            finally:
+                self.db.execute("rollback")
 
     def rows(self, sql: str, *values: Any) -> list[tuple[Any, ...]]:
         """All rows of a query, as of the last commit."""

@@ -7,6 +7,7 @@ from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 
 from connectors.base import Millis
+from sync.store import archive
 from sync.store.facts import Naming
 from sync.store.store import Store, digest_of
 from sync.store.streams import Database
@@ -48,6 +49,7 @@ def agree(store: Store, terms: Mapping[int, Terms]) -> list[int]:
         if renamed:
             for table in ("events", "records", "strays"):
                 db.execute(f"delete from {table}")  # noqa: S608 - our own names
+            archive.forget_all(db)
         for number in again:
             _anew(db, number, terms[number].streams)
         db.executemany("insert or replace into meta values (?, ?)", [

@@ -9,8 +9,8 @@ from pathlib import Path
 from typing import Any
 
 from connectors.base import Consent, ConsentState, Event, EventName, Profile, ProfileId
-from sync.store import facts, people
-from sync.store.columns import SELECT, together
+from sync.store import facts, history, people
+from sync.store.columns import TEXTS, together
 from sync.store.facts import Naming
 from sync.store.store import Store
 
@@ -92,11 +92,12 @@ def partition(store: Store) -> frozenset[frozenset[tuple[int, str]]]:
 
 def facts_of(store: Store) -> list[tuple[str, int, str, dict[str, Any]]]:
     """(event, time, a name for its contact, properties) of every fact, sorted; free of numbers that depend on order."""
-    rows = store.rows(
-        "select t.name, e.at, coalesce((select min(p.connection || ':' || p.id) from profiles p where p.contact = e.contact), ''), "
-        f"{SELECT} from events e join event_types t on t.id = e.type",
-    )
-    return sorted(((name, at, who, together(texts)) for name, at, who, *texts in rows), key=repr)
+    found = []
+    for (contact,) in store.rows("select id from contacts where merged_into is null"):
+        (who,) = store.rows("select coalesce(min(connection || ':' || id), '') from profiles where contact = ?", contact)[0]
+        rows = history.of_contact(store, contact, TEXTS)
+        found += [(name, at, who, together(texts)) for name, at, _, *texts in rows]
+    return sorted(found, key=repr)
 
 
 def everything(store: Store) -> dict[str, list[Any]]:

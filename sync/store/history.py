@@ -1,0 +1,208 @@
+"""All events, sealed or not, as one: whoever reads them need not know which are which.
+
+Every answer is of one moment: catalogue, notes of what was taken back and rows are read in one transaction.
+"""
+
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import Iterable, Iterator, Sequence
+from itertools import islice
+from pathlib import Path as FilePath
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+
+from connectors.base import Millis
+from sync.language.values import Path, path_text
+from sync.store import archive
+from sync.store.archive import Slice
+from sync.store.properties import in_sql, place, texts_under
+from sync.store.store import Store
+
+CHUNK = 131_072
+BEGINNING: Millis = -(2**63)
+WORD = pa.dictionary(pa.int32(), pa.string())
+
+
+# --- one type, everybody --------------------------------------------------------------------------------------------------
+
+
+def types(store: Store) -> dict[str, int]:
+    """Every event type that has an event, and its number."""
+    return dict(store.rows(
+        "select name, id from event_types t where exists (select 1 from events where type = t.id) or "
+        "(select sum(rows) from slices where type = t.id) > (select count(*) from taken_back where type = t.id)",
+    ))
+
+
+def table(store: Store, kind: int, paths: Sequence[Path], after: Millis = BEGINNING) -> pa.Table:
+    """Events of one type by time: `contact` int32, `at` int64 and a dictionary column per path, called by `path_text`.
+
+    Those at or before *after* may be left out; whole files that hold no others are not read.
+    """
+    with store.reading() as db:
+        parts = [part for part in archive.slices(db, kind) if part.last > after]
+        rows = _rows(db, kind, paths, after, keyed=bool(parts))
+        shown = ["contact", "at", *map(path_text, paths)]
+        pieces = [piece.select(shown) for piece in _in_order(db, kind, parts, paths, rows) if len(piece)]
+        whole = pa.concat_tables(pieces) if pieces else no_events(paths)
+        whole = whole.unify_dictionaries().combine_chunks()
+        into = archive.merged(db) if parts else None
+    return whole if into is None else whole.set_column(0, "contact", pa.array(into[whole.column(0).to_numpy()], pa.int32()))
+
+
+def _in_order(
+    db: sqlite3.Connection, kind: int, parts: Sequence[Slice], paths: Sequence[Path], rows: pa.Table,
+) -> Iterator[pa.Table]:
+    """The slices and, each in its place, the *rows* that are not sealed: what came late stands among what is sealed already."""
+    at = rows.column("at").to_numpy()
+    done = 0
+    for part in parts:
+        start, end = int(np.searchsorted(at, part.first, "left")), int(np.searchsorted(at, part.last, "right"))
+        back = taken_back(db, part)
+        yield rows.slice(done, start - done)
+        yield mixed(_sealed(db, part, paths, keyed=end > start or bool(back)), rows.slice(start, end - start), back)
+        done = end
+    yield rows.slice(done)
+
+
+def mixed(sealed: pa.Table, late: pa.Table, back: Sequence[int]) -> pa.Table:
+    """A slice without what was taken *back*, and with what came *late*; by time and hash, as it will be sealed."""
+    if back:
+        sealed = sealed.filter(pa.array(~np.isin(sealed.column("hash").to_numpy(), back)))
+    if not len(late):
+        return sealed
+    both = pa.concat_tables([sealed, late]).unify_dictionaries()
+    return both.take(pa.array(np.lexsort((both.column("hash").to_numpy(), both.column("at").to_numpy()))))
+
+
+def taken_back(db: sqlite3.Connection, part: Slice) -> list[int]:
+    """Hashes of the events of a slice that were taken back."""
+    rows = db.execute("select hash from taken_back where type = ? and at between ? and ?", (part.type, part.first, part.last))
+    return [hash_ for (hash_,) in rows]
+
+
+def _sealed(db: sqlite3.Connection, part: Slice, paths: Sequence[Path], *, keyed: bool) -> pa.Table:
+    """A slice as it stands in its file, in the shape of `_rows`."""
+    names = {path: _column(part, path) for path in paths}
+    wanted = ["contact", "at", *(["hash"] if keyed else []), *sorted({*names.values()})]
+    found = archive.read(archive.folder(db), part, wanted)
+    made = [found.column(name) for name in wanted[:3 if keyed else 2]]
+    for path, name in names.items():
+        column = found.column(name)
+        made.append(_encoded(column) if name == f"properties.{path_text(path)}" else under(db, column, place(path)[1]))
+    return _table(made, paths, keyed)
+
+
+def _column(part: Slice, path: Path) -> str:
+    """Where a slice has the property *path*: a column of its own, or the one whose text holds it."""
+    text = path_text(path)
+    return f"properties.{text}" if text in part.columns else place(path)[0]
+
+
+def _encoded(column: Any) -> Any:
+    return column if pa.types.is_dictionary(column.type) else column.dictionary_encode()
+
+
+def under(db: sqlite3.Connection, column: Any, rest: Path) -> Any:
+    """What stands under *rest* in each text of a chunked *column*, dictionary-encoded."""
+    if not rest:
+        return _encoded(column)
+    return pa.chunked_array([texts_under(db, chunk, rest) for chunk in column.chunks], WORD)
+
+
+def _table(columns: Sequence[Any], paths: Sequence[Path], keyed: bool) -> pa.Table:
+    return pa.table(list(columns), names=["contact", "at", *(["hash"] if keyed else []), *map(path_text, paths)])
+
+
+def _rows(db: sqlite3.Connection, kind: int, paths: Sequence[Path], after: Millis, *, keyed: bool) -> pa.Table:
+    """Events of one type that are not sealed, by time and hash: the primary key's own order."""
+    places = [in_sql(path) for path in paths]
+    wanted = ["contact", "at", *(["hash"] if keyed else []), *(sql for sql, _, _ in places)]
+    cursor = db.execute(
+        f"select {', '.join(wanted)} from events where type = ? and at > ? order by at, hash",  # noqa: S608 - our own names
+        (*(value for _, values, _ in places for value in values), kind, after),
+    )
+    tables = []
+    for rows in chunks(cursor, ["contact", "at"] + ["hash"] * keyed, len(places)):
+        columns = [np.ascontiguousarray(rows[name]) for name in rows.dtype.names[:2 + keyed]]
+        for number, (_, _, read) in enumerate(places):
+            texts = rows[str(number)]
+            found = texts if read is None else list(map(read, texts))
+            columns.append(pa.array(found, pa.string()).dictionary_encode())
+        tables.append(_table(columns, paths, keyed))
+    return pa.concat_tables(tables) if tables else no_events(paths, keyed=keyed)
+
+
+def chunks(cursor: Iterable[Any], numbers: Sequence[str], texts: int) -> Iterator[Any]:
+    """Rows as arrays with the fields named by *numbers* and then 0, 1 …; no row of Python's is kept, so the garbage collector
+    sleeps."""
+    kind = np.dtype([
+        *((name, np.int32 if name == "contact" else np.int64) for name in numbers), *((str(place), object) for place in range(texts)),
+    ])
+    rows = iter(cursor)
+    while len(found := np.fromiter(islice(rows, CHUNK), kind)):
+        yield found
+
+
+def no_events(paths: Sequence[Path], *, keyed: bool = False) -> pa.Table:
+    """A table of `table` without a row."""
+    numbers = [("contact", pa.int32()), ("at", pa.int64()), *([("hash", pa.int64())] if keyed else [])]
+    return pa.schema([*numbers, *((path_text(path), WORD) for path in paths)]).empty_table()
+
+
+# --- one contact ----------------------------------------------------------------------------------------------------------
+
+Row = tuple[Any, ...]
+
+
+def of_contact(store: Store, contact: int, columns: Sequence[str]) -> list[Row]:
+    """(type's name, time, hash, *columns* of `events` …) of every event of *contact*, by time and hash."""
+    with store.reading() as db:
+        names = dict(db.execute("select id, name from event_types"))
+        who = [contact, *(old for (old,) in db.execute("select id from contacts where merged_into = ?", (contact,)))]
+        sealed = [row for part in archive.slices(db) for row in _of_contact(archive.folder(db), part, who, columns)]
+        gone = archive.taken_back(db, {row[:3] for row in sealed})
+        rows: list[Row] = db.execute(
+            f"select type, at, hash, {', '.join(columns)} from events where contact = ?", (contact,),  # noqa: S608 - our own names
+        ).fetchall()
+    rows += [row for row in sealed if row[:3] not in gone]
+    return sorted(((names[row[0]], *row[1:]) for row in rows), key=lambda row: (row[1], row[2]))
+
+
+def _of_contact(folder: FilePath, part: Slice, who: Sequence[int], columns: Sequence[str]) -> Iterator[Row]:
+    """Rows of `of_contact` that stand in one slice, their type as a number."""
+    spots = np.flatnonzero(np.isin(archive.read(folder, part, ["contact"]).column(0).to_numpy(), who))
+    if len(spots):
+        found = archive.read(folder, part, ["at", "hash", *columns]).take(pa.array(spots))
+        values = (column.to_pylist() for column in found.columns)
+        yield from zip([part.type] * len(spots), *values, strict=True)
+
+
+# --- how many -------------------------------------------------------------------------------------------------------------
+
+
+def totals(store: Store) -> list[tuple[str, int, Millis, Millis]]:
+    """(type, how many events, the first, the last), by type."""
+    with store.reading() as db:
+        found = {kind: [counted] for kind, *counted in db.execute("select type, count(*), min(at), max(at) from events group by type")}
+        for part in archive.slices(db):
+            counted = _counted(db, part)
+            if counted[0]:
+                found.setdefault(part.type, []).append(counted)
+        names = dict(db.execute("select id, name from event_types"))
+    return sorted(
+        (names[kind], sum(c for c, _, _ in parts), min(first for _, first, _ in parts), max(last for _, _, last in parts))
+        for kind, parts in found.items()
+    )
+
+
+def _counted(db: sqlite3.Connection, part: Slice) -> list[int]:
+    """How many events of a slice are left, and the times of the first and last of them."""
+    back = taken_back(db, part)
+    if not back:
+        return [part.rows, part.first, part.last]
+    left = mixed(archive.read(archive.folder(db), part, ["at", "hash"]), no_events([]), back).column("at").to_numpy()
+    return [len(left), int(left[0]), int(left[-1])] if len(left) else [0, 0, 0]
