@@ -49,17 +49,21 @@ class ExplainTree:
             yield f"and {len(self.events) - most:,} more"
 
 
-def explain(node: Node, person: Person, now: Millis, wanted: bool = True) -> ExplainTree:
-    """*node* and everything below it, asked of *person* at *now*; a segment that it asks is opened up, too. *wanted*: the
-    answer of *node* that near misses are told for."""
+def explain(node: Node, person: Person, now: Millis) -> ExplainTree:
+    """*node* and everything below it, asked of *person* at *now*; a segment that it asks is opened up where it is first met."""
+    return _explain(node, person, now, True, set())
+
+
+def _explain(node: Node, person: Person, now: Millis, wanted: bool, opened: set[tuple[str, bool]]) -> ExplainTree:
+    """*wanted*: the answer of *node* that near misses are told for. *opened*: segments shown before, and for which answer."""
     try:
         holds, failure = node.matches(person, now), ""
         value = _value(node, person, now)
     except RuleFailure as told:
         holds, failure, value = False, str(told), ""
-    below = _below(node, person)
+    below = _below(node, person, wanted, opened)
     turned = wanted is not isinstance(node, Not | NoneOf)
-    children = tuple(explain(child, person, now, turned) for child in below)
+    children = tuple(_explain(child, person, now, turned, opened) for child in below)
     if failure or holds is wanted:
         missing = ""
     elif children:
@@ -76,9 +80,12 @@ def _title(node: Node) -> str:
     return words.get(type(node)) or describe(node)
 
 
-def _below(node: Node, person: Person) -> tuple[Node, ...]:
+def _below(node: Node, person: Person, wanted: bool, opened: set[tuple[str, bool]]) -> tuple[Node, ...]:
     if isinstance(node, InSegment):
-        return (person.rules[node.name],) if node.name in person.rules else ()
+        if node.name not in person.rules or (node.name, wanted) in opened:
+            return ()
+        opened.add((node.name, wanted))
+        return (person.rules[node.name],)
     if isinstance(node, Contact) and len(node.fields) > 1:
         return tuple(Contact((each,)) for each in node.fields)
     return node.children

@@ -18,7 +18,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Any, Protocol
 
 from connectors.base import Millis
 from sync.language.person import Event, Person, distinct_events
@@ -138,18 +138,36 @@ class Not:
 
 @dataclass(frozen=True, slots=True)
 class InSegment(Leaf):
+    """Is in another segment: that one's rule is asked, once per person and moment however many ask."""
+
     name: str
 
     def matches(self, person: Person, now: Millis) -> bool:
         if self.name not in person.rules:
             raise RuleFailure(f"segment '{self.name}' has no rule to ask")
-        return person.rules[self.name].matches(person, now)
+        answer = self._once("matches", person, now, None)
+        if isinstance(answer, RuleFailure):
+            raise answer
+        return bool(answer)
 
     def turn(self, person: Person, now: Millis) -> Millis | None:
-        return person.rules[self.name].turn(person, now) if self.name in person.rules else None
+        found: Millis | None = self._once("turn", person, now, None)
+        return found
 
     def evidence(self, person: Person, now: Millis) -> tuple[Event, ...]:
-        return person.rules[self.name].evidence(person, now) if self.name in person.rules else ()
+        found: tuple[Event, ...] = self._once("evidence", person, now, ())
+        return found
+
+    def _once(self, question: str, person: Person, now: Millis, unknown: Any) -> Any:
+        """What the segment's rule answers to a question of `Node`'s; a failure is an answer, too."""
+        key = (self.name, question, now)
+        if key not in person.answers:
+            try:
+                rule = person.rules.get(self.name)
+                person.answers[key] = unknown if rule is None else getattr(rule, question)(person, now)
+            except RuleFailure as failure:
+                person.answers[key] = failure
+        return person.answers[key]
 
 
 def walk(node: Node) -> Iterator[Node]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from connectors.base import Millis
 from sync.language.values import Json, canonical
@@ -47,7 +47,10 @@ class MembershipFact:
 
 @dataclass(frozen=True, slots=True)
 class Person:
-    """All that is known of one contact. *rules* are the other segments that `segment:` may name."""
+    """All that is known of one contact. *rules* are the other segments that `segment:` may name.
+
+    *answers*: what those said when they were asked, so that a segment which many ask is worked out once.
+    """
 
     fields: Mapping[str, Json] = field(default_factory=dict)
     events: tuple[Event, ...] = ()
@@ -56,6 +59,7 @@ class Person:
     known_since: Millis = 0
     sample_key: str = ""
     rules: Mapping[str, Node] = field(default_factory=dict)
+    answers: dict[tuple[str, str, Millis], Any] = field(default_factory=dict, init=False, repr=False, compare=False)
 
 
 def distinct_events(events: Iterable[Event]) -> list[Event]:

@@ -12,14 +12,14 @@ from sync.language.explain import explain
 from sync.language.graph import DEEPEST, order, referenced_segments, sequence
 from sync.language.happened import Filter, Happened, Names
 from sync.language.needs import needs
-from sync.language.nodes import InSegment, Node
+from sync.language.nodes import AnyOf, InSegment, Node
 from sync.language.parser import event_hints
 from sync.language.person import Person
 from sync.language.reader import RuleScope
 from sync.language.window import UNITS, Ago, Within, reach
 from sync.language.words import LATER_KEYS, RULE_KEYS
 from sync.located import Place
-from tests.language.support import DAY, NOW, SCOPE, at, problems, rule
+from tests.language.support import DAY, NOW, SCOPE, at, event, problems, rule
 
 
 def broken_rules() -> list[tuple[str, list[str]]]:
@@ -163,3 +163,13 @@ def test_a_rule_as_deep_as_is_read_can_be_answered_and_explained() -> None:
     assert rules["s0"].matches(who, NOW) is False
     assert rules["s0"].turn(who, NOW) is None
     assert len(list(explain(rules["s0"], who, NOW).lines())) == DEEPEST
+
+
+def test_a_segment_that_everybody_asks_is_worked_out_and_shown_once() -> None:
+    rules: dict[str, Node] = {f"s{place}": AnyOf((InSegment(f"s{place + 1}"), InSegment(f"s{place + 1}"))) for place in range(60)}
+    rules["s60"] = rule("{event: order_placed, within: 1d}")
+    who = Person(events=(event("order_placed", NOW),), rules=rules)
+    assert rules["s0"].matches(who, NOW)
+    assert rules["s0"].turn(who, NOW) == NOW + DAY
+    assert len(rules["s0"].evidence(who, NOW)) == 1
+    assert len(list(explain(rules["s0"], who, NOW).lines())) == 1 + 3 * 60
