@@ -256,11 +256,13 @@ class RemoteTarget:
 
 @dataclass(frozen=True, slots=True)
 class MemberPage:
-    """Some members; the *last* page says whether the listing is *complete* (else: Partial, nothing may be removed)."""
+    """Some members; the *last* page says whether the listing is *complete* (else: Partial, nothing may be removed). *joined*: since
+    when they are on it, of those of whom the platform tells it."""
 
     members: Sequence[ProfileId]
     last: bool = False
     complete: bool = False
+    joined: Mapping[ProfileId, Millis] = field(default_factory=dict)
 
 
 class Op(Enum):

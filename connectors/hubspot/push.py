@@ -62,15 +62,16 @@ def members(api: Api, target: RemoteTarget) -> Iterator[MemberPage]:
     while True:
         params: dict[str, object] = {"limit": MEMBER_PAGE} | ({"after": after} if after else {})
         data = api.get(path, params, name).data
-        page = [_record_id(row, name) for row in rows(data, "results", name)]
+        told = {_record_id(row, name): at(row.get("membershipTimestamp")) for row in rows(data, "results", name)}
+        page, joined = [ProfileId(one) for one in told], {ProfileId(one): since for one, since in told.items() if since is not None}
         after = following(data, name, after)
         seen.update(page)
         totals += [data["total"]] if isinstance(data.get("total"), int) else []
         if after is None:
             expected = min(totals, default=0) or (1 if not seen and found.get("size") else 0)
-            yield MemberPage([ProfileId(one) for one in page], last=True, complete=len(seen) >= expected)
+            yield MemberPage(page, last=True, complete=len(seen) >= expected, joined=joined)
             return
-        yield MemberPage([ProfileId(one) for one in page])
+        yield MemberPage(page, joined=joined)
 
 
 def _record_id(row: Record, call: str) -> str:

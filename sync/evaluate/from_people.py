@@ -7,7 +7,7 @@ from collections.abc import Sequence
 import numpy as np
 import pyarrow as pa
 
-from sync.evaluate.snapshot import CONSENTS, MEMBERSHIPS, ArrowSnapshot
+from sync.evaluate.snapshot import CONSENTS, MEMBERSHIPS, MOVES, ArrowSnapshot
 from sync.language.needs import needs
 from sync.language.nodes import Node
 from sync.language.person import Event, Person
@@ -33,7 +33,16 @@ def snapshot_of(people: Sequence[Person], rules: Sequence[Node], dead: Sequence[
         membership_table=pa.Table.from_pylist(
             [{"contact": who, **{name: getattr(fact, name) for name in MEMBERSHIPS.names[1:]}}
              for who, person in enumerate(people) for fact in person.memberships], MEMBERSHIPS),
+        move_tables={name: move_table(people, name) for need in wanted for name in need.moves},
     )
+
+
+def move_table(people: Sequence[Person], segment: str) -> pa.Table:
+    """Who entered and left *segment*, by time."""
+    rows = sorted(
+        (move.at, who, move.entered) for who, person in enumerate(people) for move in person.moves if move.segment == segment
+    )
+    return pa.Table.from_pylist([{"contact": who, "at": at, "entered": entered} for at, who, entered in rows], MOVES)
 
 
 def texts(values: Sequence[object]) -> pa.DictionaryArray:

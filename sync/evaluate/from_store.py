@@ -10,9 +10,9 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 
-from sync.evaluate.snapshot import CONSENTS, MEMBERSHIPS, Ints, Mask
+from sync.evaluate.snapshot import CONSENTS, MEMBERSHIPS, MOVES, Ints, Mask
 from sync.language.values import Path, path_text
-from sync.store import history
+from sync.store import entries, history
 from sync.store.properties import json_path, reading
 from sync.store.store import Store
 
@@ -81,7 +81,7 @@ class StoreSnapshot:
 
     def consents(self) -> pa.Table:
         rows = self.store.rows(
-            "select p.contact, c.name, s.channel, s.scope, s.state, s.suppressed, s.at from consents s "
+            "select p.contact, c.name, s.channel, s.scope, s.state, s.suppressed, coalesce(s.at, s.seen) from consents s "
             "join profiles p on p.connection = s.connection and p.id = s.profile join connections c on c.id = s.connection "
             "where p.state != 'gone'",
         )
@@ -91,13 +91,17 @@ class StoreSnapshot:
         rows: list[tuple[Any, ...]] = []
         for target, (connection, audience, kind, name) in self.watched.items():
             rows += [
-                (contact, connection, audience, kind, name)
-                for (contact,) in self.store.rows(
-                    "select p.contact from members m join targets t on t.id = m.target "
+                (contact, connection, audience, kind, name, since)
+                for contact, since in self.store.rows(
+                    "select p.contact, m.since from members m join targets t on t.id = m.target "
                     "join profiles p on p.connection = t.connection and p.id = m.profile where m.target = ?", target,
                 )
             ]
         return _table(rows, MEMBERSHIPS)
+
+    def moves(self, segment: str) -> pa.Table:
+        found = entries.changes(self.store, segment)
+        return pa.table([found.contacts, found.at, found.entered], schema=MOVES)
 
     @cached_property
     def _types(self) -> dict[str, int]:

@@ -41,12 +41,16 @@ class Result:
         return None if node is None or failing == 0 else Failed(describe(node), failing, len(contacts))
 
 
-def full_pass(snapshot: Snapshot, segments: Mapping[str, Node], now: Millis) -> Result:
-    """Evaluate *segments* at *now*, those that others ask first. A failing one fails those that ask it, and nobody else."""
+NOTHING = Result({}, {}, {})
+
+
+def full_pass(snapshot: Snapshot, segments: Mapping[str, Node], now: Millis, before: Result = NOTHING) -> Result:
+    """Evaluate *segments* at *now*, those that others ask first. A failing one fails those that ask it, and nobody else. *before*:
+    segments that were answered already, which the result takes in."""
     ordered, rings = sequence(segments)
-    failures = {name: "segments ask each other in a ring: " + " → ".join(ring) for ring in rings for name in ring}
-    members: dict[str, Mask] = {}
-    conditions: dict[str, list[tuple[Node, Mask]]] = {}
+    failures = {**before.failures, **{name: "segments ask each other in a ring: " + " → ".join(ring) for ring in rings for name in ring}}
+    members: dict[str, Mask] = dict(before.members)
+    conditions: dict[str, list[tuple[Node, Mask]]] = dict(before._conditions)
     world = World(snapshot, now, members)
     world.scan(node for rule in segments.values() for node in walk(rule))
     for name in ordered:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sqlite3
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 
@@ -11,7 +12,8 @@ from connectors.base import HOUR, Millis, Stream, StreamKind
 from sync.config.model import Config, Withdrawn
 from sync.crash import crash_point
 from sync.evaluate.from_store import FieldSource, StoreSnapshot
-from sync.evaluate.full_pass import Result, full_pass
+from sync.evaluate.full_pass import NOTHING, Result, full_pass
+from sync.language.graph import layers
 from sync.language.happened import Names
 from sync.language.needs import Needs, needs
 from sync.language.nodes import Node, walk
@@ -47,19 +49,30 @@ class Evaluation:
 def evaluate(store: Store, config: Config, sources: Mapping[str, Origin], now: Millis) -> Evaluation:
     """Answer all segments at *now* and keep the memberships; a failing segment keeps its last good one."""
     rules = {name: segment.rule for name, segment in config.segments.items()}
-    result = full_pass(snapshot_of(store, config, sources, rules.values()), rules, now)
     digests = {name: digest_of(rule_digest(name, rules), *meaning_of(config, sources, name, rules)) for name in rules}
     grounds = {name: ground_of(store, config, sources, name, rules, now) for name in rules}
-    with store.transaction() as db:
-        memberships.unsettle(db, rules)
-        merged = entries.merged(db)
-        for name, mask in result.members.items():
-            members = np.flatnonzero(mask).astype(np.int32)
-            memberships.write_segment(db, name, digests[name], members, now, settled=not grounds[name].waiting, merged=merged)
-        for name, why in result.failures.items():
-            memberships.fail_segment(db, name, why)
-        crash_point("evaluate.before_commit")
+    snapshot, result = snapshot_of(store, config, sources, rules.values()), NOTHING
+    for names in layers(rules) or [[]]:
+        result = full_pass(snapshot, {name: rules[name] for name in names}, now, result)
+        with store.transaction() as db:
+            memberships.unsettle(db, rules)
+            _write(db, names, result, digests, grounds, now)
+            crash_point("evaluate.before_commit")
     return Evaluation(now, result, digests, grounds)
+
+
+def _write(
+    db: sqlite3.Connection, names: Collection[str], result: Result, digests: Mapping[str, str], grounds: Mapping[str, Ground],
+    now: Millis,
+) -> None:
+    """Keep the memberships of segments *names*, and what became of those that failed."""
+    merged = entries.merged(db)
+    for name in names:
+        if name in result.failures:
+            memberships.fail_segment(db, name, result.failures[name])
+        else:
+            members = np.flatnonzero(result.members[name]).astype(np.int32)
+            memberships.write_segment(db, name, digests[name], members, now, settled=not grounds[name].waiting, merged=merged)
 
 
 def rule_digest(name: str, rules: Mapping[str, Node]) -> str:

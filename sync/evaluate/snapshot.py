@@ -26,7 +26,9 @@ CONSENTS = pa.schema([
 ])
 MEMBERSHIPS = pa.schema([
     ("contact", pa.int32()), ("connection", pa.string()), ("audience", pa.string()), ("kind", pa.string()), ("name", pa.string()),
+    ("at", pa.int64()),
 ])
+MOVES = pa.schema([("contact", pa.int32()), ("at", pa.int64()), ("entered", pa.bool_())])
 
 
 def every(masks: Sequence[Mask]) -> Mask:
@@ -69,6 +71,9 @@ class Snapshot(Protocol):
     def memberships(self) -> pa.Table:
         """Rows of `MEMBERSHIPS`; the texts may be dictionary-encoded."""
 
+    def moves(self, segment: str) -> pa.Table:
+        """Rows of `MOVES`, by time: who entered and left *segment* at a known moment."""
+
     def event_types(self) -> Sequence[str]:
         """Every event type there is, sorted."""
 
@@ -88,6 +93,7 @@ class ArrowSnapshot:
     event_table: pa.Table
     consent_table: pa.Table = field(default_factory=CONSENTS.empty_table)
     membership_table: pa.Table = field(default_factory=MEMBERSHIPS.empty_table)
+    move_tables: Mapping[str, pa.Table] = field(default_factory=dict)
 
     def fields(self, path: Path) -> Any:
         if path in self.field_columns:
@@ -99,6 +105,9 @@ class ArrowSnapshot:
 
     def memberships(self) -> pa.Table:
         return self.membership_table
+
+    def moves(self, segment: str) -> pa.Table:
+        return self.move_tables[segment] if segment in self.move_tables else MOVES.empty_table()
 
     def event_types(self) -> list[str]:
         return sorted(self._slices)

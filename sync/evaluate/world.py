@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Iterable, Mapping
 
 import numpy as np
 
 from connectors.base import Millis
+from sync.evaluate import standing
 from sync.evaluate.columns import Column, Columns, Instants, passes
 from sync.evaluate.events import EventArrays
+from sync.evaluate.moves import moved, moved_turns
 from sync.evaluate.snapshot import Ints, Mask, Snapshot, every, some
 from sync.evaluate.turns import NEVER, earliest
 from sync.language.happened import Happened
+from sync.language.moves import Moved
 from sync.language.nodes import All, AnyOf, InSegment, Node, NoneOf, Not
 from sync.language.values import Path, RuleFailure
 from sync.language.who import KNOWN_SINCE, ConsentIs, Contact, MemberOf, Sample, Suppressed
@@ -26,7 +29,7 @@ class World:
 
     def __init__(self, snapshot: Snapshot, now: Millis, members: Mapping[str, Mask]) -> None:
         self._snapshot, self._now, self._members = snapshot, now, members
-        self._columns = Columns()
+        self._columns, self._size = Columns(), len(snapshot.alive)
         self._fields: dict[Path, Column] = {}
         self._masks: dict[Node, Mask] = {}
         self._events = EventArrays(snapshot, now, self._columns)
@@ -49,8 +52,14 @@ class World:
                 return self._events.turns(node)
             case Contact(fields):
                 return earliest([self._field(path).turns(test, self._now) for path, test in fields])
+            case Moved():
+                return moved_turns(node, self._snapshot.moves(node.name), self._size, self._now)
+            case ConsentIs():
+                return standing.consent_turns(node, self._snapshot.consents(), self._columns, self._size, self._now)
+            case MemberOf():
+                return standing.members_turns(node, self._snapshot.memberships(), self._columns, self._size, self._now)
             case _:
-                return np.full(len(self._snapshot.alive), NEVER)
+                return np.full(self._size, NEVER)
 
     def _answer(self, node: Node) -> Mask:
         match node:
@@ -70,13 +79,16 @@ class World:
                 columns = {path: self._field(path) for path in {p for p, _ in fields}.union(*(t.others() for _, t in fields))}
                 return every([passes(path, test, columns, self._now) for path, test in fields])
             case Sample():
-                return np.fromiter(map(node.takes, self._snapshot.sample_keys), bool, len(self._snapshot.alive))
-            case ConsentIs() | Suppressed():
-                return self._consent(node)
+                return np.fromiter(map(node.takes, self._snapshot.sample_keys), bool, self._size)
+            case Moved(name):
+                self._segment(name)                                     # whose record is not kept on cannot be asked
+                return moved(node, self._snapshot.moves(name), self._size, self._now)
+            case ConsentIs():
+                return standing.consent(node, self._snapshot.consents(), self._columns, self._size, self._now)
+            case Suppressed():
+                return standing.suppressed(node, self._snapshot.consents(), self._size)
             case MemberOf():
-                table = self._snapshot.memberships()
-                words = [self._columns.read(table.column(name)) for name in ("connection", "audience", "kind", "name")]
-                return self._having(table.column("contact").to_numpy(), _rows(node.asks, words))
+                return standing.members(node, self._snapshot.memberships(), self._columns, self._size, self._now)
             case _:
                 raise TypeError(f"no full pass for {type(node).__name__}")
 
@@ -93,33 +105,3 @@ class World:
             else:
                 self._fields[path] = self._columns.read(self._snapshot.fields(path))
         return self._fields[path]
-
-    def _having(self, contacts: Ints, rows: Mask) -> Mask:
-        """Contacts that have a row among those that *rows* picks."""
-        mask = np.zeros(len(self._snapshot.alive), bool)
-        mask[contacts[rows]] = True
-        return mask
-
-    def _consent(self, node: ConsentIs | Suppressed) -> Mask:
-        table = self._snapshot.consents()
-        contacts = table.column("contact").to_numpy()
-        if isinstance(node, Suppressed):
-            suppressed = self._having(contacts, table.column("suppressed").to_numpy().astype(bool))
-            return suppressed if node.expected else ~suppressed
-        words = [self._columns.read(table.column(name)) for name in ("channel", "scope", "connection")]
-        states = self._columns.read(table.column("state"))
-        asked = _rows(node.asks, words)
-        withdrawn = self._having(contacts, asked & _rows(lambda state: state == "withdrawn", [states]))
-        granted = self._having(contacts, asked & _rows(lambda state: state == "granted", [states])) & ~withdrawn
-        return {"withdrawn": withdrawn, "granted": granted}.get(node.state, ~withdrawn & ~granted)
-
-
-def _rows(question: Callable[..., bool], words: list[Column]) -> Mask:
-    """Which rows of plain texts answer *question* with yes, asked once per distinct combination."""
-    size = len(words[0].codes)
-    combined: Ints = np.zeros(size, np.int64)
-    for column in words:
-        combined = combined * (len(column.dictionary) + 1) + column.codes + 1
-    _, first, place = np.unique(combined, return_index=True, return_inverse=True)
-    answers = [question(*(column.dictionary.texts[column.codes[row]] for column in words)) for row in first]
-    return np.array(answers, bool)[place] if size else np.zeros(0, bool)

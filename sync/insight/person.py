@@ -11,7 +11,7 @@ from sync.config.model import Config
 from sync.evaluate.from_store import StoreSnapshot
 from sync.evaluate.run import snapshot_of
 from sync.language.needs import needs
-from sync.language.person import ConsentFact, Event, MembershipFact, Person
+from sync.language.person import ConsentFact, Event, MembershipFact, Move, Person
 from sync.language.values import Path, decode
 from sync.model import canonical_email
 from sync.source import Origin
@@ -35,6 +35,7 @@ def person_of(store: Store, config: Config, sources: Mapping[str, Origin], conta
     return Person(
         fields=_fields(snapshot, contact, {path for rule in rules.values() for path in needs(rule).fields}),
         events=_events(store, contact), consents=_consents(store, contact), memberships=_memberships(snapshot, contact),
+        moves=_moves(snapshot, contact, {name for rule in rules.values() for name in needs(rule).moves}),
         known_since=since, sample_key=key, rules=rules,
     )
 
@@ -63,8 +64,9 @@ def _events(store: Store, contact: int) -> tuple[Event, ...]:
 
 def _consents(store: Store, contact: int) -> tuple[ConsentFact, ...]:
     rows = store.rows(
-        "select c.name, s.channel, s.state, s.scope, s.suppressed, s.at from consents s join connections c on c.id = s.connection "
-        "join profiles p on p.connection = s.connection and p.id = s.profile where p.contact = ? and p.state != 'gone'", contact,
+        "select c.name, s.channel, s.state, s.scope, s.suppressed, coalesce(s.at, s.seen) from consents s "
+        "join connections c on c.id = s.connection join profiles p on p.connection = s.connection and p.id = s.profile "
+        "where p.contact = ? and p.state != 'gone'", contact,
     )
     return tuple(
         ConsentFact(connection, channel, state, scope, bool(suppressed), at) for connection, channel, state, scope, suppressed, at in rows
@@ -73,8 +75,15 @@ def _consents(store: Store, contact: int) -> tuple[ConsentFact, ...]:
 
 def _memberships(snapshot: StoreSnapshot, contact: int) -> tuple[MembershipFact, ...]:
     return tuple(
-        MembershipFact(row["connection"], row["kind"], row["name"], row["audience"])
+        MembershipFact(row["connection"], row["kind"], row["name"], row["audience"], row["at"])
         for row in snapshot.memberships().to_pylist() if row["contact"] == contact
+    )
+
+
+def _moves(snapshot: StoreSnapshot, contact: int, segments: set[str]) -> tuple[Move, ...]:
+    return tuple(
+        Move(name, row["at"], row["entered"])
+        for name in sorted(segments) for row in snapshot.moves(name).to_pylist() if row["contact"] == contact
     )
 
 

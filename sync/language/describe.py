@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from sync.language.happened import Filter, Happened, Measure
+from sync.language.moves import Moved
 from sync.language.nodes import All, AnyOf, InSegment, Node, NoneOf, Not
 from sync.language.predicates import Compare, Each, IsSet, Limit, NumberTest, Predicate, Size, Test
 from sync.language.values import number_text, path_text
 from sync.language.who import ConsentIs, Contact, MemberOf, Sample, Suppressed
-from sync.language.window import Ever
+from sync.language.window import Ever, Window
 
 _JOINS = {All: " and ", AnyOf: " or ", NoneOf: " or "}
 
@@ -26,16 +27,22 @@ def describe(node: Node) -> str:
             return _happened(node)
         case InSegment(name):
             return f"in segment {name}"
-        case ConsentIs(channel, state, connection):
-            return f"{channel} consent {state}" + (f" on {connection}" if connection else "")
+        case Moved(name, entered, window):
+            return f"{'entered' if entered else 'left'} segment {name}" + _when(window)
+        case ConsentIs(channel, state, connection, window):
+            return f"{channel} consent {state}" + (f" on {connection}" if connection else "") + _when(window)
         case Suppressed(expected):
             return "suppressed" if expected else "not suppressed"
-        case MemberOf(connection, kind, name, audience):
-            return f"has {connection} {kind} {name}" + (f" in {audience}" if audience else "")
+        case MemberOf(connection, kind, name, audience, window):
+            return f"has {connection} {kind} {name}" + (f" in {audience}" if audience else "") + _when(window)
         case Sample(share, salt):
             return f"in the sample of {number_text(int(share * 100_000_000))}% ({salt})"
         case _:
             return type(node).__name__
+
+
+def _when(window: Window | None) -> str:
+    return "" if window is None or isinstance(window, Ever) else f", {window}"
 
 
 def _inside(node: Node) -> str:

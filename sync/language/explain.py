@@ -9,10 +9,11 @@ from connectors.base import Millis, instant
 from sync.language.describe import describe
 from sync.language.happened import Happened, Measure
 from sync.language.missing import lacks, number, together
+from sync.language.moves import Moved
 from sync.language.nodes import All, AnyOf, InSegment, Node, NoneOf, Not
 from sync.language.person import Event, Person
-from sync.language.values import RuleFailure, canonical, look, path_text, read_number
-from sync.language.who import Contact, contact_record
+from sync.language.values import RuleFailure, canonical, instant_text, look, path_text, read_number
+from sync.language.who import ConsentIs, Contact, MemberOf, contact_record
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,6 +100,13 @@ def _value(node: Node, person: Person, now: Millis) -> str:
     if isinstance(node, Contact) and len(node.fields) == 1:
         value = look(contact_record(person), node.fields[0][0])
         return "not set" if value is None else canonical(value)
+    if isinstance(node, Moved):
+        moments = node.moments(person)
+        return f"last {instant_text(moments[-1])}" if moments else "never"
+    if isinstance(node, ConsentIs) and node.window is not None:
+        return ", ".join(f"since {instant_text(at)}" for at in sorted(node.moments(person)))
+    if isinstance(node, MemberOf) and node.window is not None:
+        return ", ".join(f"since {instant_text(fact.at)}" for fact in sorted(node.facts(person), key=lambda fact: fact.at))
     return ""
 
 

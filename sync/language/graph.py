@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 
+from sync.language.moves import Moved
 from sync.language.needs import needs
 from sync.language.nodes import InSegment, Node
 from sync.located import Place, Problem
@@ -57,6 +58,16 @@ def _asked(nodes: Mapping[str, Node], name: str) -> Iterator[str]:
     return iter(sorted(referenced_segments(nodes[name]) & nodes.keys()))
 
 
+def layers(nodes: Mapping[str, Node]) -> list[list[str]]:
+    """Names in layers, each in the given order: a segment stands in a later one than those whose record of who entered and left
+    it asks, directly or through others. So each layer can be answered once the moves of those before it are on record."""
+    layer: dict[str, int] = {}
+    for name in sequence(nodes)[0]:
+        what = needs(nodes[name])
+        layer[name] = max((layer.get(other, 0) + (other in what.moves) for other in what.segments), default=0)
+    return [[name for name in nodes if layer[name] == each] for each in sorted(set(layer.values()))]
+
+
 def _too_deep(nodes: Mapping[str, Node], ordered: list[str]) -> Iterator[tuple[str, int]]:
     """The segments that are the first to go too deep (those that ask them are not told of), and how deep."""
     depths: dict[str, int] = {}
@@ -69,4 +80,4 @@ def _too_deep(nodes: Mapping[str, Node], ordered: list[str]) -> Iterator[tuple[s
 
 def _depth(node: Node, depths: Mapping[str, int]) -> int:
     below = max((_depth(child, depths) for child in node.children), default=0)
-    return 1 + max(below, depths.get(node.name, 0) if isinstance(node, InSegment) else 0)
+    return 1 + max(below, depths.get(node.name, 0) if isinstance(node, InSegment | Moved) else 0)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from sync.language.happened import CURRENCY, MACHINE, Filter, Happened, Measure, Names
+from sync.language.moves import Moved
 from sync.language.nodes import InSegment, Node, walk
 from sync.language.values import Path
 from sync.language.who import KNOWN_SINCE, ConsentIs, Contact, MemberOf, Suppressed
@@ -22,12 +23,14 @@ class EventNeed:
 
 @dataclass(frozen=True, slots=True)
 class Needs:
-    """All that a rule reads. *connections* are those whose consent or membership it asks (None among them: any)."""
+    """All that a rule reads. *connections* are those whose consent or membership it asks (None among them: any); *moves*: segments,
+    also in *segments*, whose record of who entered and left it asks."""
 
     fields: frozenset[Path]
     events: frozenset[EventNeed]
     segments: frozenset[str]
     connections: frozenset[str | None]
+    moves: frozenset[str] = frozenset()
 
 
 def needs(node: Node) -> Needs:
@@ -36,6 +39,7 @@ def needs(node: Node) -> Needs:
     events: set[EventNeed] = set()
     segments: set[str] = set()
     connections: set[str | None] = set()
+    moves: set[str] = set()
     for each in walk(node):
         match each:
             case Contact():
@@ -44,11 +48,14 @@ def needs(node: Node) -> Needs:
                 events.add(EventNeed(each.filter.names, event_properties(each), each.window))
             case InSegment(name):
                 segments.add(name)
+            case Moved(name):
+                segments.add(name)
+                moves.add(name)
             case MemberOf() | ConsentIs():
                 connections.add(each.connection)
             case Suppressed():
                 connections.add(None)
-    return Needs(frozenset(fields), frozenset(events), frozenset(segments), frozenset(connections))
+    return Needs(frozenset(fields), frozenset(events), frozenset(segments), frozenset(connections), frozenset(moves))
 
 
 def event_properties(node: Happened) -> frozenset[Path]:

@@ -4,14 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from fractions import Fraction
+from typing import Literal
 
 from sync.language.literals import share
 from sync.language.nodes import InSegment, Node
+from sync.language.parse_windows import window
 from sync.language.predicate_parser import Fields, fields
 from sync.language.reader import Reader, held
 from sync.language.values import MILLION, nfc
 from sync.language.who import ConsentIs, Contact, MemberOf, Sample, Suppressed
-from sync.language.words import suggestion
+from sync.language.window import Window
+from sync.language.words import WINDOWS, suggestion
 from sync.located import Mapping, Scalar
 
 
@@ -31,22 +34,32 @@ def _member_of(reader: Reader, mapping: Mapping) -> Node | None:
     value = reader.mapping(held(mapping, "member_of"), "'member_of'", "{mailchimp: {tag: VIP}}")
     if value is None:
         return None
-    if value.get("within") is not None:
-        reader.later(next(key for key, _ in value.entries if key.text == "within"), "within")
-        return None
-    if len(value.entries) != 1:
+    when = since_when(reader, value)
+    named = [entry for entry in value.entries if entry[0].text not in WINDOWS]
+    if len(named) != 1:
         reader.complain(value.place, "'member_of' names one connection", "for several use 'any' or 'all'")
         return None
-    connection = reader.one_of(value.entries[0][0], reader.scope.connections, "connection", value.place)
-    if connection is None:
+    connection = reader.one_of(named[0][0], reader.scope.connections, "connection", value.place)
+    if connection is None or isinstance(when, bool):
         return None
-    inner = reader.mapping(value.entries[0][1], f"'{connection}'", "{tag: VIP}")
-    if inner is None or not reader.keys(inner, ("tag", "list", "audience"), f"'{connection}'", ("within",)):
+    inner = reader.mapping(named[0][1], f"'{connection}'", "{tag: VIP}")
+    if inner is not None and (misplaced := [key for key, _ in inner.entries if key.text in WINDOWS]):
+        reader.complain(misplaced[0].place, f"'{misplaced[0].text}' stands beside the connection",
+                        f"member_of: {{{connection}: {{…}}, {misplaced[0].text}: …}}")
         return None
-    return _membership(reader, connection, inner)
+    if inner is None or not reader.keys(inner, ("tag", "list", "audience"), f"'{connection}'"):
+        return None
+    return _membership(reader, connection, inner, when)
 
 
-def _membership(reader: Reader, connection: str, inner: Mapping) -> Node | None:
+def since_when(reader: Reader, mapping: Mapping) -> Window | Literal[False] | None:
+    """The window beside what stands since some moment, None where none is said; False when there is something wrong with it."""
+    if not set(mapping.keys()) & set(WINDOWS):
+        return None
+    return window(reader, mapping) or False
+
+
+def _membership(reader: Reader, connection: str, inner: Mapping, when: Window | None) -> Node | None:
     kinds = [kind for kind in ("tag", "list") if inner.get(kind) is not None]
     if len(kinds) != 1:
         reader.complain(inner.place, f"'{connection}' takes either a tag or a list")
@@ -62,20 +75,20 @@ def _membership(reader: Reader, connection: str, inner: Mapping) -> Node | None:
         if audience is not None and known is not None and audience not in known:
             reader.complain(value.place, f"unknown audience '{audience}' of '{connection}'", suggestion(audience, known))
             return None
-    return None if name is None else MemberOf(connection, kinds[0], nfc(name), audience)
+    return None if name is None else MemberOf(connection, kinds[0], nfc(name), audience, when)
 
 
 def _consent(reader: Reader, mapping: Mapping) -> Node | None:
     value = reader.mapping(held(mapping, "consent"), "'consent'", "{channel: email, is: granted}")
-    if value is None or not reader.keys(value, ("channel", "is", "connection"), "'consent'", ("within",)):
+    if value is None or not reader.keys(value, ("channel", "is", "connection", *WINDOWS), "'consent'"):
         return None
     channel = reader.one_of(value.get("channel"), reader.scope.channels, "channel", value.place)
     state = reader.one_of(value.get("is"), ("granted", "withdrawn", "unknown"), "consent", value.place)
-    named = value.get("connection")
+    when, named = since_when(reader, value), value.get("connection")
     connection = None if named is None else reader.one_of(named, reader.scope.connections, "connection", value.place)
-    if channel is None or state is None or (named is not None and connection is None):
+    if channel is None or state is None or isinstance(when, bool) or (named is not None and connection is None):
         return None
-    return ConsentIs(channel, state, connection)
+    return ConsentIs(channel, state, connection, when)
 
 
 def _suppressed(reader: Reader, mapping: Mapping) -> Node | None:

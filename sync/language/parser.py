@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from sync.language import parse_events, parse_who
+from sync.language import parse_events, parse_moves, parse_who
 from sync.language.happened import Happened
 from sync.language.nodes import All, AnyOf, Node, NoneOf, Not, walk
 from sync.language.reader import Reader, RuleScope, held
@@ -90,4 +90,5 @@ _PARSERS: dict[str, Callable[[Reader, Mapping], Node | None]] = {
     "not": _not,
     **parse_who.PARSERS,
     **parse_events.PARSERS,
+    **parse_moves.PARSERS,
 }

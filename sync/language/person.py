@@ -25,7 +25,8 @@ class Event:
 
 @dataclass(frozen=True, slots=True)
 class ConsentFact:
-    """One profile's permission: *state* is granted, withdrawn, unknown or unreadable; *scope* "" is the whole platform."""
+    """One profile's permission: *state* is granted, withdrawn, unknown or unreadable; *scope* "" is the whole platform. *at*: since
+    when, by the platform where it tells, else when we first saw it."""
 
     connection: str
     channel: str
@@ -37,12 +38,23 @@ class ConsentFact:
 
 @dataclass(frozen=True, slots=True)
 class MembershipFact:
-    """This person is on that tag or list of a platform. *audience* is the config's word for it, "" where there is none."""
+    """This person is on that tag or list of a platform. *audience* is the config's word for it, "" where there is none; *at*: since
+    when, by the platform where it tells, else when we first saw it."""
 
     connection: str
     kind: str
     name: str
     audience: str = ""
+    at: Millis = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Move:
+    """This person entered *segment*, or left it, at a moment that is known."""
+
+    segment: str
+    at: Millis
+    entered: bool
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,6 +68,7 @@ class Person:
     events: tuple[Event, ...] = ()
     consents: tuple[ConsentFact, ...] = ()
     memberships: tuple[MembershipFact, ...] = ()
+    moves: tuple[Move, ...] = ()
     known_since: Millis = 0
     sample_key: str = ""
     rules: Mapping[str, Node] = field(default_factory=dict)

@@ -75,7 +75,9 @@ def _kinds() -> dict[str, tuple[Schema, Schema]]:
     """Kind → its own schema and the keys that may stand beside it."""
     several = _ref("conditions")
     tag_or_list = _object({"tag": _NAME, "list": _NAME, "audience": _NAME}, at_least=1)
-    membership = {"type": "object", "additionalProperties": tag_or_list, "minProperties": 1, "maxProperties": 1}
+    windows = _window_keys()
+    membership = {"type": "object", "properties": windows, "additionalProperties": tag_or_list, "minProperties": 1}
+    moved = _object({"segment": _NAME, **windows}, ("segment",))
     states = {"enum": ["granted", "withdrawn", "unknown"]}
     return {
         "all": (several, {}),
@@ -86,8 +88,10 @@ def _kinds() -> dict[str, tuple[Schema, Schema]]:
         "event": (_NAMES, _event_keys()),
         "segment": (_NAME, {}),
         "member_of": (membership, {}),
-        "consent": (_object({"channel": _NAME, "is": states, "connection": _NAME}, ("channel", "is")), {}),
+        "consent": (_object({"channel": _NAME, "is": states, "connection": _NAME, **windows}, ("channel", "is")), {}),
         "suppressed": ({"type": "boolean"}, {}),
+        "entered": (moved, {}),
+        "left": (moved, {}),
         "sample": (_object({"share": _SHARE, "salt": _NAME}, ("share",)), {}),
     }
 
@@ -98,6 +102,12 @@ def _event_keys() -> Schema:
         "human": {"type": "boolean"},
         "count": _ref("number_test"),
         **{name: _ref(name) for name in MEASURES},
+        **_window_keys(),
+    }
+
+
+def _window_keys() -> Schema:
+    return {
         "within": _DURATION,
         "older_than": _DURATION,
         "ago": {"type": "array", "items": _DURATION, "minItems": 2, "maxItems": 2},

@@ -9,10 +9,10 @@ from hashlib import blake2b
 
 from connectors.base import Millis
 from sync.language.nodes import Leaf
-from sync.language.person import Person
+from sync.language.person import ConsentFact, MembershipFact, Person
 from sync.language.predicates import Predicate
 from sync.language.values import Json, Path, instant_text, look, nfc
-from sync.language.window import first_after
+from sync.language.window import Window, first_after
 
 KNOWN_SINCE: Path = ("known_since",)
 
@@ -41,17 +41,34 @@ def contact_record(person: Person) -> Mapping[str, Json]:
 class ConsentIs(Leaf):
     """Consent of the whole platform (a subscription type's own opt-out bars only targets that name it).
 
-    Over platforms: withdrawn anywhere, else granted anywhere, else unknown. What cannot be read counts as unknown here.
+    Over platforms: withdrawn anywhere, else granted anywhere, else unknown. What cannot be read counts as unknown here. With a
+    *window*: and some platform has said so since a moment in it.
     """
 
     channel: str
     state: str
     connection: str | None = None
+    window: Window | None = None
 
     def matches(self, person: Person, now: Millis) -> bool:
-        told = {fact.state for fact in person.consents if self.asks(fact.channel, fact.scope, fact.connection)}
+        told = {fact.state for fact in self.facts(person)}
         said = "withdrawn" if "withdrawn" in told else "granted" if "granted" in told else "unknown"
-        return said == self.state
+        return said == self.state and (self.window is None or any(self.window.holds(at, now) for at in self.moments(person)))
+
+    def turn(self, person: Person, now: Millis) -> Millis | None:
+        return None if self.window is None else first_after(now, *(self.window.turn(at, now) for at in self.moments(person)))
+
+    def facts(self, person: Person) -> list[ConsentFact]:
+        """The facts of *person* that it reads."""
+        return [fact for fact in person.consents if self.asks(fact.channel, fact.scope, fact.connection)]
+
+    def moments(self, person: Person) -> list[Millis]:
+        """Since when each fact says what is asked."""
+        return [fact.at for fact in self.facts(person) if fact.at is not None and self.says(fact.state)]
+
+    def says(self, state: str) -> bool:
+        """Whether a fact of that state is one of the kind asked: what cannot be read is unknown."""
+        return state == self.state or (self.state == "unknown" and state == "unreadable")
 
     def asks(self, channel: str, scope: str, connection: str) -> bool:
         """Whether a fact of that channel, scope and connection is one this condition reads."""
@@ -70,15 +87,24 @@ class Suppressed(Leaf):
 
 @dataclass(frozen=True, slots=True)
 class MemberOf(Leaf):
-    """Is on a platform's tag or list, whoever put them there; without *audience* in any of them."""
+    """Is on a platform's tag or list, whoever put them there; without *audience* in any of them. With a *window*: since a moment
+    in it."""
 
     connection: str
     kind: str
     name: str
     audience: str | None = None
+    window: Window | None = None
 
     def matches(self, person: Person, now: Millis) -> bool:
-        return any(self.asks(fact.connection, fact.audience, fact.kind, fact.name) for fact in person.memberships)
+        return any(self.window is None or self.window.holds(fact.at, now) for fact in self.facts(person))
+
+    def turn(self, person: Person, now: Millis) -> Millis | None:
+        return None if self.window is None else first_after(now, *(self.window.turn(fact.at, now) for fact in self.facts(person)))
+
+    def facts(self, person: Person) -> list[MembershipFact]:
+        """The memberships of *person* that it reads."""
+        return [fact for fact in person.memberships if self.asks(fact.connection, fact.audience, fact.kind, fact.name)]
 
     def asks(self, connection: str, audience: str, kind: str, name: str) -> bool:
         """Whether a membership with these words is the one meant."""

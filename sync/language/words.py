@@ -6,7 +6,7 @@ import difflib
 from collections.abc import Iterable
 
 BOOLEAN = ("all", "any", "none", "not")
-KINDS = (*BOOLEAN, "contact", "event", "segment", "member_of", "consent", "suppressed", "sample")
+KINDS = (*BOOLEAN, "contact", "event", "segment", "member_of", "consent", "suppressed", "sample", "entered", "left")
 WINDOWS = ("within", "ago", "older_than", "since", "until")
 MEASURES = ("sum", "average", "min", "max", "distinct")
 EVENT_KEYS = ("event", "where", "human", "count", *MEASURES, *WINDOWS)
@@ -22,7 +22,7 @@ MODIFIERS = ("missing", "ignore_case")
 
 NEGATIVES = {"is_not": "in", "not_in": "in", "not_contains": "contains"}   # the positive one of which each is the complement
 
-LATER_KINDS = ("sequence", "for_each", "rank", "stopped", "resumed", "entered", "left", "emails", "traits", "points")
+LATER_KINDS = ("sequence", "for_each", "rank", "stopped", "resumed", "emails", "traits", "points")
 LATER_SEGMENT_KEYS = ("holdout", "on_enter", "on_leave")
 LATER_EVENT_KEYS = ("most_frequent", "first", "last", "streak", "in_at_least", "of_last", "period", "during", "same")
 LATER_OPERATORS = ("during", "anniversary", "anniversary_within", "near", "has_been", "changed")

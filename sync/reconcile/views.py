@@ -48,10 +48,12 @@ def read_view(store: Store, source: Source, state: TargetState, clock: Clock, pr
         return "" if _note_absence(store, state, clock.now()) else "the target is not there"
     began = clock.now()
     listed: list[ProfileId] = []
+    joined: dict[ProfileId, Millis] = {}
     complete = False
     try:
         for page in source.connector.members(state.remote):
             listed += page.members
+            joined |= page.joined
             complete = page.last and page.complete
             progress(state.key, len(listed))
         ours, foreign = _settled(store, source, state, set(listed)) if complete else ([], [])
@@ -63,7 +65,7 @@ def read_view(store: Store, source: Source, state: TargetState, clock: Clock, pr
     if not complete:
         return _doubt(store, state, "the listing did not reach its end")
     with store.transaction() as db:
-        memberships.write_view(db, state.id, listed, began, clock.now(), source.capabilities.member_lag)
+        memberships.write_view(db, state.id, listed, began, clock.now(), source.capabilities.member_lag, joined)
         memberships.settle(db, state.id, ours, foreign, began, source.capabilities.member_lag)
         crash_point("view.before_commit")
     return ""

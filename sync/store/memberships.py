@@ -204,12 +204,20 @@ def set_existing(db: sqlite3.Connection, number: int, decision: str, now: Millis
 
 def write_view(
     db: sqlite3.Connection, number: int, listed: Iterable[ProfileId], began: Millis, now: Millis, lag: Millis,
+    joined: Mapping[ProfileId, Millis] | None = None,
 ) -> None:
-    """A complete listing read from *began* on. What we confirmed within *lag* before that outranks it."""
+    """A complete listing read from *began* on; *joined*: since when, where the platform tells it (else it is when we first saw
+    them). What we confirmed within *lag* before that outranks the listing."""
+    told, there = joined or {}, list(listed)
     db.execute("delete from confirmed where target = ? and at < ?", (number, began - lag))
-    db.execute("delete from members where target = ?", (number,))
-    db.executemany("insert or ignore into members values (?, ?)", [(number, profile) for profile in listed])
-    db.execute("insert or ignore into members select target, profile from confirmed where target = ? and op = 'add'", (number,))
+    db.execute(
+        "delete from members where target = ? and profile not in (select value from json_each(?))", (number, orjson.dumps(there).decode()),
+    )
+    db.executemany(
+        "insert into members values (?, ?, ?) on conflict do update set since = iif(?4, excluded.since, since)",
+        [(number, profile, told.get(profile, now), profile in told) for profile in there],
+    )
+    db.execute("insert or ignore into members select target, profile, at from confirmed where target = ? and op = 'add'", (number,))
     db.execute(
         "delete from members where target = ?1 and profile in "
         "(select profile from confirmed where target = ?1 and op = 'remove')", (number,),
@@ -247,7 +255,7 @@ def owned(store: Store, number: int) -> frozenset[ProfileId]:
 
 def confirm_add(db: sqlite3.Connection, number: int, profile: ProfileId, now: Millis, *, ours: bool) -> None:
     """The platform accepted our add; *ours* unless it said that the profile was on the target already."""
-    db.execute("insert or ignore into members values (?, ?)", (number, profile))
+    db.execute("insert or ignore into members values (?, ?, ?)", (number, profile, now))
     db.execute("insert or replace into confirmed values (?, ?, ?, ?)", (number, profile, Op.ADD.value, now))
     if ours:
         db.execute("insert or ignore into owned values (?, ?, ?)", (number, profile, now))

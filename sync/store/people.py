@@ -131,13 +131,23 @@ class _Page:
         self.contacts, self.profiles, self.addresses = [], [], {}
 
     def _flush_consents(self) -> None:
+        """Each with the moment when its state was first seen, which stays while the state does."""
         number = self.connection
-        gone = [(number, profile) for profile in self.consents if profile in self.stored]
-        self.db.executemany("delete from consents where connection = ? and profile = ?", gone)
-        self.db.executemany("insert or replace into consents values (?, ?, ?, ?, ?, ?, ?)", [
-            (number, profile, c.channel, c.scope, c.state.value, int(c.suppressed), c.at)
-            for profile, consents in sorted(self.consents.items(), key=itemgetter(0)) for c in consents
-        ])
+        known = orjson.dumps([profile for profile in self.consents if profile in self.stored]).decode()
+        held = self.db.execute(
+            "select profile, channel, scope from consents where connection = ? and profile in (select value from json_each(?))",
+            (number, known),
+        ).fetchall()
+        told = {(profile, c.channel, c.scope) for profile, consents in self.consents.items() for c in consents}
+        gone = [(number, *key) for key in held if key not in told]
+        self.db.executemany("delete from consents where connection = ? and profile = ? and channel = ? and scope = ?", gone)
+        self.db.executemany(
+            "insert into consents values (?, ?, ?, ?, ?, ?, ?, ?) on conflict do update set "
+            "seen = case when state = excluded.state then seen else excluded.seen end, "
+            "state = excluded.state, suppressed = excluded.suppressed, at = excluded.at", [
+                (number, profile, c.channel, c.scope, c.state.value, int(c.suppressed), c.at, self.now)
+                for profile, consents in sorted(self.consents.items(), key=itemgetter(0)) for c in consents
+            ])
         self.stored.update(self.consents)
         self.consents = {}
 

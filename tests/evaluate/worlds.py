@@ -12,7 +12,7 @@ from typing import Any
 
 from sync.language.nodes import Node
 from sync.language.parser import parse_rule
-from sync.language.person import ConsentFact, Event, MembershipFact, Person
+from sync.language.person import ConsentFact, Event, MembershipFact, Move, Person
 from sync.language.reader import RuleScope
 from sync.language.values import instant_text
 from sync.located import Listing, Mapping, Place, Scalar, Value
@@ -86,11 +86,11 @@ def person(rng: Random, number: int = 0) -> Person:
     states = ["granted", "granted", "withdrawn", "withdrawn", "unknown", "unreadable"]
     consents = [
         ConsentFact(connection, rng.choice(["email", "email", "sms"]), rng.choice(states), rng.choice(["", "", "news"]),
-                    suppressed=rng.random() < 0.2)
+                    suppressed=rng.random() < 0.2, at=moment(rng) if rng.random() < 0.9 else None)
         for connection in ("mailchimp", "hubspot", "klaviyo") if rng.random() < 0.7
     ]
     memberships = [
-        MembershipFact(connection, kind, rng.choice(["VIP", "Café", "Cafe\u0301"]), rng.choice(["de", "at"]))
+        MembershipFact(connection, kind, rng.choice(["VIP", "Café", "Cafe\u0301"]), rng.choice(["de", "at"]), moment(rng))
         for connection, kind in (("mailchimp", "tag"), ("mailchimp", "tag"), ("klaviyo", "list")) if rng.random() < 0.6
     ]
     money = rng.choice(["EUR", "EUR", "USD"])
@@ -99,7 +99,8 @@ def person(rng: Random, number: int = 0) -> Person:
     if events and rng.random() < 0.2:
         events.append(events[0])
     key = f"person{number}-{rng.randint(0, 99)}@example.com"
-    return Person(fields(rng), tuple(events), tuple(consents), tuple(memberships), moment(rng), key)
+    moves = [Move(rng.choice(SEGMENTS), moment(rng), rng.random() < 0.5) for _ in range(rng.choice([0, 2, 4, 6]))]
+    return Person(fields(rng), tuple(events), tuple(consents), tuple(memberships), tuple(moves), moment(rng), key)
 
 
 # --- rules: each kind by its name ---------------------------------------------------------------------------------------------
@@ -178,6 +179,13 @@ def moment_text(rng: Random) -> str:
     return instant_text(rng.choice(MOMENTS))
 
 
+def some_window(rng: Random) -> Rule:
+    return rng.choice([
+        {"within": rng.choice(["1w", "30d"])}, {"older_than": rng.choice(["90s", "2h"])}, {"ago": ["30d", "90s"]},
+        {"until": instant_text(NOW)},
+    ])
+
+
 LEAVES: dict[str, Callable[[Random], Rule]] = {
     "contact: value": lambda rng: {"contact": rng.choice([{"country": "DE"}, {"points": 7}, {"flag": True}, {"postcode": 1234},
                                                           {"postcode": "01234"}, {"day": "2026-06-12"}])},
@@ -231,6 +239,9 @@ LEAVES: dict[str, Callable[[Random], Rule]] = {
     "consent: connection": lambda rng: {"consent": {"channel": "email", "is": rng.choice(["granted", "unknown"]),
                                                     "connection": rng.choice(["mailchimp", "hubspot"])}},
     "suppressed": lambda rng: {"suppressed": rng.choice([True, False])},
+    "member_of: since when": lambda rng: {"member_of": {"mailchimp": {"tag": "Café"}, **some_window(rng)}},
+    "consent: since when": lambda rng: {"consent": {"channel": "email", "is": rng.choice(["withdrawn", "withdrawn", "unknown", "granted"]),
+                                                    **some_window(rng)}},
     "sample": lambda rng: {"sample": {"share": rng.choice(["20%", "50%", "80%"]), "salt": rng.choice("abc")}},
 }
 
@@ -242,11 +253,16 @@ def leaf(rng: Random) -> Rule:
 def tree(rng: Random, depth: int = 2, segments: tuple[str, ...] = ()) -> Rule:
     """A rule of up to *depth* levels that may ask *segments*."""
     if depth == 0 or rng.random() < 0.3:
-        return {"segment": rng.choice(segments)} if segments and rng.random() < 0.3 else leaf(rng)
+        return about_segment(rng, segments) if segments and rng.random() < 0.4 else leaf(rng)
     word = rng.choice(["all", "any", "none", "not"])
     if word == "not":
         return {"not": tree(rng, depth - 1, segments)}
     return {word: [tree(rng, depth - 1, segments) for _ in range(rng.choice([1, 2, 3]))]}
+
+
+def about_segment(rng: Random, segments: tuple[str, ...]) -> Rule:
+    name = rng.choice(segments)
+    return rng.choice([{"segment": name}, {"entered": {"segment": name, **window(rng)}}, {"left": {"segment": name, **window(rng)}}])
 
 
 KINDS: dict[str, Callable[[Random], Rule]] = {
@@ -256,6 +272,8 @@ KINDS: dict[str, Callable[[Random], Rule]] = {
     "none of": lambda rng: {"none": [leaf(rng), leaf(rng)]},
     "not": lambda rng: {"not": leaf(rng)},
     "segment": lambda rng: {"segment": "first"},
+    "entered": lambda rng: {"entered": {"segment": "first", **window(rng)}},
+    "left": lambda rng: {"left": {"segment": "first", **window(rng)}},
 }
 
 

@@ -82,6 +82,8 @@ RIGHT = [
     "{contact: {country: [DE, NO], postcode: 01234, klaviyo.flag: true, created: {within_last: 30d}, city: {is_not: {field: region}}}}",
     "{contact: {mailchimp.tags: {any: {sku: x, qty: {at_least: 2}}}, klaviyo.list: {all: [a, b], size: {at_most: 3}, missing: fail}}}",
     "{all: [{any: [{segment: vip}]}, {none: [{suppressed: true}]}, {not: {consent: {channel: email, is: granted}}}]}",
+    "{any: [{entered: {segment: vip, within: 7d}}, {left: {segment: vip}}, {member_of: {mailchimp: {tag: VIP}, within: 15d}}]}",
+    "{consent: {channel: email, is: granted, connection: hubspot, within: 15d}}",
     "{all: [{member_of: {mailchimp: {tag: VIP, audience: de}}}, {sample: {share: 10%, salt: x}}]}",
 ]
 JUDGED_BY_CHECK_ALONE = (
@@ -89,7 +91,7 @@ JUDGED_BY_CHECK_ALONE = (
     "takes a number or a date", "day or an instant", "one of each", "empty text", "is no field name", "finer than",
     "has no lists", "different ages", "not after", "a star may end one", "nothing to compare", "counts, so it takes",
     "says the same thing twice", "0 and up to 100", "two windows", "needs a text operator", "whole number of s",
-    "either a tag or a list", "is asked nothing", "did you mean 'starts_with'", "takes a number, without",
+    "either a tag or a list", "names one connection", "is asked nothing", "did you mean 'starts_with'", "takes a number, without",
     "cannot be compared with another field", "compared with nothing", "takes a name",
 )
 

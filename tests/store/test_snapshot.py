@@ -24,6 +24,7 @@ from sync.store.store import Store
 from tests.evaluate import worlds
 from tests.language.support import NOW
 from tests.store.ground import NAMES, WITHDRAWN, new_store, profile, tell, write
+from tests.store.ground import NOW as SEEN
 
 QUIET = (HealthCheck.too_slow, HealthCheck.data_too_large, HealthCheck.large_base_example)
 KNOWN = {name: EventName(name) for name in ("order_placed", "order_refunded", "email_opened", "page_viewed")}
@@ -43,11 +44,13 @@ def plain(value: Any) -> Any:
 
 def settled(who: Person, number: int) -> Person:
     """*who* as a store can hold it: consents one per channel and scope, events with ids of their own."""
-    consents = {(fact.connection, fact.channel, fact.scope): fact for fact in who.consents}
+    dated = [replace(fact, at=SEEN if fact.at is None else fact.at) for fact in who.consents]
+    consents = {(fact.connection, fact.channel, fact.scope): fact for fact in dated}
+    there = {(fact.connection, fact.audience, fact.kind, fact.name): fact for fact in who.memberships if fact.name == "VIP"}
     events = [replace(each, properties=plain(each.properties), id=f"{number}-{place}") for place, each in enumerate(who.events)]
     return replace(
         who, fields=plain(who.fields), events=tuple(events), consents=tuple(consents.values()),
-        memberships=tuple(m for m in who.memberships if m.name == "VIP"), known_since=NOW, sample_key=f"klaviyo:p{number}",
+        memberships=tuple(there.values()), known_since=NOW, sample_key=f"klaviyo:p{number}",
     )
 
 
@@ -68,7 +71,7 @@ def put(store: Store, people: list[Person]) -> dict[int, tuple[str, str, str, st
 
 def told(number: int, who: Person, connection: str, fields: dict[str, Any]) -> Profile:
     consent = tuple(
-        Consent(fact.channel, ConsentState(fact.state), fact.scope, fact.suppressed)
+        Consent(fact.channel, ConsentState(fact.state), fact.scope, fact.suppressed, fact.at)
         for fact in who.consents if fact.connection == connection
     )
     return profile(f"p{number}", None, fields, consent=consent)
@@ -80,8 +83,8 @@ def put_profile(db: Any, connection: int, contact: int, made: Profile) -> None:
         "insert into profiles values (?, ?, ?, '', null, null, 'live', 1, null, 0, '{}')", (connection, made.id, contact),
     )
     db.executemany(
-        "insert into consents values (?, ?, ?, ?, ?, ?, null)",
-        [(connection, made.id, c.channel, c.scope, c.state.value, c.suppressed) for c in made.consent],
+        "insert into consents values (?, ?, ?, ?, ?, ?, ?, ?)",
+        [(connection, made.id, c.channel, c.scope, c.state.value, c.suppressed, c.at, SEEN) for c in made.consent],
     )
 
 
@@ -96,10 +99,10 @@ def put_memberships(store: Store, people: list[Person]) -> dict[int, tuple[str, 
     for fact in facts:
         connection, audience, kind, name = fact
         state = memberships.target(store, "@" + "/".join(fact), kind, NAMES.index(connection) + 1, audience, name)
-        on = [ProfileId(f"p{n}") for n, who in enumerate(people)
-              if any((m.connection, m.audience, m.kind, m.name) == fact for m in who.memberships)]
+        on = {ProfileId(f"p{n}"): m.at for n, who in enumerate(people) for m in who.memberships
+              if (m.connection, m.audience, m.kind, m.name) == fact}
         with store.transaction() as db:
-            memberships.write_view(db, state.id, on, NOW, NOW, 0)
+            memberships.write_view(db, state.id, on, NOW, NOW, 0, on)
         watched[state.id] = fact
     return watched
 

@@ -1,0 +1,91 @@
+"""Since when: moves of segments, tags, lists and consent, on every edge, in the oracle and in the full pass."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import Any
+
+import pytest
+
+from sync.evaluate.from_people import snapshot_of
+from sync.evaluate.full_pass import full_pass
+from sync.evaluate.turns import NEVER
+from sync.evaluate.world import World
+from sync.language.graph import layers, sequence
+from sync.language.needs import needs
+from sync.language.person import ConsentFact, Event, MembershipFact, Move, Person
+from tests.evaluate.worlds import node_of
+from tests.language.support import NOW, SCOPE, rule
+
+DAY = 86_400_000
+RULES = {"first": node_of({"contact": {"country": "DE"}})}
+
+
+def moved(at: int) -> Person:
+    return Person(moves=(Move("first", at, entered=True), Move("first", at, entered=False), Move("second", NOW, entered=True)), rules=RULES)
+
+
+def tagged(at: int) -> Person:
+    return Person(memberships=(MembershipFact("mailchimp", "tag", "VIP", "de", at),))
+
+
+def allowed(at: int) -> Person:
+    return Person(consents=(ConsentFact("mailchimp", "email", "granted", at=at),))
+
+
+@pytest.mark.parametrize(("who", "form"), [
+    (moved, lambda window: {"entered": {"segment": "first", **window}}),
+    (moved, lambda window: {"left": {"segment": "first", **window}}),
+    (tagged, lambda window: {"member_of": {"mailchimp": {"tag": "VIP"}, **window}}),
+    (allowed, lambda window: {"consent": {"channel": "email", "is": "granted", **window}}),
+], ids=["entered", "left", "member_of", "consent"])
+@pytest.mark.parametrize(("window", "holds"), [
+    ({"within": "1d"}, {NOW - DAY: False, NOW - DAY + 1: True, NOW: True, NOW + 1: False}),
+    ({"older_than": "1d"}, {NOW - DAY: True, NOW - DAY + 1: False}),
+    ({"ago": ["2d", "1d"]}, {NOW - 2 * DAY: False, NOW - 2 * DAY + 1: True, NOW - DAY: True, NOW - DAY + 1: False}),
+])
+def test_windows_hold_to_the_millisecond(who: Any, form: Any, window: dict[str, Any], holds: dict[int, bool]) -> None:
+    node, people = node_of(form(window)), [who(at) for at in holds]
+    assert [node.matches(person, NOW) for person in people] == list(holds.values())
+    result = full_pass(snapshot_of(people, [node]), {**RULES, "asked": node}, NOW)
+    assert result.members["asked"].tolist() == list(holds.values())
+    world = World(snapshot_of(people, [node]), NOW, {})
+    assert world.turns(node).tolist() == [NEVER if (turn := node.turn(person, NOW)) is None else turn for person in people]
+
+
+def test_an_answer_about_a_move_may_change_when_the_segment_may_only_while_it_is_no() -> None:
+    rules = {"first": rule("{event: a, older_than: 1d}")}
+    came = Move("first", NOW - DAY, entered=True)
+    node = node_of({"entered": {"segment": "first", "within": "30d"}})
+    event = rule("{event: a, older_than: 1d}")
+    assert event.turn(told := Person(events=(Event("a", NOW),), rules=rules), NOW) == NOW + DAY
+    assert node.turn(told, NOW) == NOW + DAY
+    assert node.turn(Person(events=told.events, moves=(came,), rules=rules), NOW) == NOW + 29 * DAY
+
+
+def test_consent_must_be_as_told_by_now_and_since_a_moment_in_the_window() -> None:
+    node = rule("{consent: {channel: email, is: granted, within: 15d}}")
+    fresh = ConsentFact("mailchimp", "email", "granted", at=NOW - DAY)
+    assert node.matches(Person(consents=(fresh,)), NOW)
+    assert not node.matches(Person(consents=(fresh, ConsentFact("hubspot", "email", "withdrawn", at=NOW))), NOW)
+    assert not node.matches(Person(consents=(ConsentFact("hubspot", "email", "granted", at=None),)), NOW)
+    lost = rule("{consent: {channel: email, is: withdrawn, within: 15d}}")
+    long_ago = ConsentFact("hubspot", "email", "withdrawn", at=NOW - 90 * DAY)
+    assert not lost.matches(Person(consents=(fresh, long_ago)), NOW), "a grant of yesterday dates no withdrawal"
+
+
+def test_a_segment_is_answered_after_the_moves_of_those_it_asks_are_on_record() -> None:
+    asks = replace(SCOPE, segments=("a", "b", "c", "d"))
+    texts = {
+        "a": "all: [{entered: {segment: b, within: 1d}}, {segment: c}]",
+        "b": "segment: c", "c": "contact: {country: DE}", "d": "segment: a",
+    }
+    rules = {name: rule(text, asks) for name, text in texts.items()}
+    assert layers(rules) == [["b", "c"], ["a", "d"]]
+    assert (needs(rules["a"]).moves, needs(rules["a"]).segments) == ({"b"}, {"b", "c"})
+
+
+def test_a_segment_that_asks_its_own_moves_is_a_ring() -> None:
+    asks = replace(SCOPE, segments=("a", "b"))
+    rules = {"a": rule("not: {left: {segment: b}}", asks), "b": rule("segment: a", asks)}
+    assert sequence(rules)[1] == [["a", "b", "a"]]
