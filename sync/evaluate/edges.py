@@ -5,10 +5,8 @@ from __future__ import annotations
 import numpy as np
 
 from connectors.base import Millis
-from sync.evaluate.snapshot import Ints
+from sync.evaluate.snapshot import BEGINNING, Ints
 from sync.language.window import Ago, Ahead, Dates, Ever, OlderThan, Relative, Window, Within
-
-BEGINNING: Millis = -(2**63)
 
 
 def bounds(window: Window | Relative, now: Millis) -> tuple[Millis, Millis]:

@@ -16,7 +16,7 @@ import numpy as np
 from connectors.base import Millis
 from sync.evaluate.columns import Column, Columns, passes
 from sync.evaluate.counters import ExactSum, TooBig, distinct_counts, mixed
-from sync.evaluate.edges import cut
+from sync.evaluate.edges import bounds, cut
 from sync.evaluate.numbers import passing, passing_average
 from sync.evaluate.snapshot import Ints, Mask, Snapshot, every
 from sync.evaluate.turns import NEVER, turns
@@ -85,7 +85,7 @@ class EventArrays:
     def _scan_type(self, name: str, wanted: list[Filter]) -> None:
         measures = {measure for which in wanted for measure in self._asked[which] if measure.kind != "count"}
         paths = frozenset().union(*map(filter_properties, wanted), *map(measure_properties, measures))
-        table = self._snapshot.events([name], sorted(paths))
+        table = self._snapshot.events([name], sorted(paths), self._earliest(wanted))
         at = _numpy(table.column("at"), np.int64)
         rows = Rows(_numpy(table.column("contact"), np.int64),
                     {path: self._columns.read(table.column(path_text(path))) for path in paths})
@@ -94,6 +94,10 @@ class EventArrays:
             at, rows = at[alive], rows.take(alive)
         for which in wanted:
             self._scan_filter(which, at, rows)
+
+    def _earliest(self, wanted: list[Filter]) -> Millis:
+        """No window of *wanted* holds an event at or before this."""
+        return min(bounds(window, self._now)[0] for which in wanted for windows in self._asked[which].values() for window in windows)
 
     def _scan_filter(self, which: Filter, at: Ints, rows: Rows) -> None:
         cuts: Cuts = {window: cut(at, window, self._now) for windows in self._asked[which].values() for window in windows}

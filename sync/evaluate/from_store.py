@@ -10,7 +10,8 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 
-from sync.evaluate.snapshot import CONSENTS, MEMBERSHIPS, MOVES, Ints, Mask
+from connectors.base import Millis
+from sync.evaluate.snapshot import BEGINNING, CONSENTS, MEMBERSHIPS, MOVES, Ints, Mask
 from sync.language.values import Path, path_text
 from sync.store import entries, history
 from sync.store.properties import json_path, reading
@@ -110,10 +111,10 @@ class StoreSnapshot:
     def event_types(self) -> Sequence[str]:
         return sorted(self._types)
 
-    def events(self, types: Sequence[str], properties: Sequence[Path]) -> pa.Table:
+    def events(self, types: Sequence[str], properties: Sequence[Path], after: Millis = BEGINNING) -> pa.Table:
         ordered = sorted(set(properties), key=path_text)
         tables = [
-            _typed(name, history.table(self.store, self._types[name], ordered)) for name in sorted(types) if name in self._types
+            _typed(name, history.table(self.store, self._types[name], ordered, after)) for name in sorted(types) if name in self._types
         ]
         return pa.concat_tables(tables) if tables else _typed("", history.no_events(ordered))
 

@@ -15,10 +15,12 @@ import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 
+from connectors.base import Millis
 from sync.language.values import Path, path_text
 
 Mask = npt.NDArray[np.bool_]
 Ints = npt.NDArray[np.int64]
+BEGINNING: Millis = -(2**63)
 
 CONSENTS = pa.schema([
     ("contact", pa.int32()), ("connection", pa.string()), ("channel", pa.string()), ("scope", pa.string()),
@@ -77,9 +79,10 @@ class Snapshot(Protocol):
     def event_types(self) -> Sequence[str]:
         """Every event type there is, sorted."""
 
-    def events(self, types: Sequence[str], properties: Sequence[Path]) -> pa.Table:
+    def events(self, types: Sequence[str], properties: Sequence[Path], after: Millis = BEGINNING) -> pa.Table:
         """Events of *types*, sorted by type and time: `contact` int32, `at` int64 milliseconds, `type`, and one column per
-        property, dictionary-encoded and named by `path_text`. The full pass asks one type at a time to stay small."""
+        property, dictionary-encoded and named by `path_text`. The full pass asks one type at a time to stay small. Those at or
+        before *after* may be left out: nobody asks about them."""
 
 
 @dataclass(frozen=True)
@@ -112,7 +115,7 @@ class ArrowSnapshot:
     def event_types(self) -> list[str]:
         return sorted(self._slices)
 
-    def events(self, types: Sequence[str], properties: Sequence[Path]) -> pa.Table:
+    def events(self, types: Sequence[str], properties: Sequence[Path], after: Millis = BEGINNING) -> pa.Table:
         parts = [self.event_table.slice(*self._slices[name]) for name in sorted(types) if name in self._slices]
         table = pa.concat_tables(parts) if parts else self.event_table.slice(0, 0)
         names = {path_text(path) for path in properties}
