@@ -20,6 +20,7 @@ COMMANDS = {                                        # name → module, what it d
     "demo": ("sync.cli.demo", "Watch the whole loop on emulated platforms, in under a minute."),
     "init": ("sync.cli.files", "Write a config to start from."),
     "check": ("sync.cli.files", "Validate the config: every mistake at once, with its place."),
+    "test": ("sync.cli.testing", "Run the segments' own tests: people, a frozen clock, expected members."),
     "config": ("sync.cli.files", "Show the effective values and where each comes from."),
     "schema": ("sync.cli.files", "Print the JSON Schema of the config, for editors."),
     "plan": ("sync.cli.plan", "Pull, evaluate, and show what would change; writes nothing."),
@@ -71,7 +72,7 @@ def nearest(word: str) -> str:
 def segmentd() -> None:
     """Keeps audiences true: segments in YAML, decided over Mailchimp, HubSpot and Klaviyo together, and mirrored back to them.
 
-    Exit codes: 0 well, 1 a platform or the store said no, 2 config or command line wrong, 3 something waits for a person,
+    Exit codes: 0 well, 1 a platform, the store or a test said no, 2 config or command line wrong, 3 something waits for a person,
     4 changes were given up, 70 a bug of ours, 75 try again later, 130 stopped by Ctrl-C.
     """
 
