@@ -80,7 +80,8 @@ def tree_data(tree: ExplainTree) -> dict[str, Any]:
     """A tree of conditions as JSON, all events in it."""
     return {
         "text": tree.text, "holds": tree.holds, "value": tree.value, "failure": tree.failure, "missing": tree.missing,
-        "events": [{"event": event.type, "at": exact(event.at), "id": event.id} for event in reversed(tree.events)],
+        "events": [{"event": event.type, "at": exact(event.at), "connection": event.connection, "id": event.source or event.id}
+                   for event in reversed(tree.events)],
         "children": [tree_data(child) for child in tree.children],
     }
 

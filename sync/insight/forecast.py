@@ -66,15 +66,17 @@ def _types(rule: Node, person: Person) -> set[str]:
 
 def _turned(rule: Node, person: Person, before: Millis, after: Millis) -> tuple[str, ...]:
     """The conditions, not made of others, that answer otherwise at *after* than at *before*."""
-    leaves = dict.fromkeys(_leaves(rule, person))
+    leaves = dict.fromkeys(_leaves(rule, person, set()))
     return tuple(describe(leaf) for leaf in leaves if answer(leaf, person, before) != answer(leaf, person, after))
 
 
-def _leaves(node: Node, person: Person) -> Iterator[Node]:
+def _leaves(node: Node, person: Person, opened: set[str]) -> Iterator[Node]:
+    """The conditions that are not made of others, those of the segments it asks among them. *opened*: segments met before."""
     below = node.children
     if isinstance(node, InSegment) and node.name in person.rules:
-        below = (person.rules[node.name],)
-    if not below:
+        below = () if node.name in opened else (person.rules[node.name],)
+        opened.add(node.name)
+    elif not below:
         yield node
     for child in below:
-        yield from _leaves(child, person)
+        yield from _leaves(child, person, opened)

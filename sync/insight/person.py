@@ -16,7 +16,7 @@ from sync.language.values import Path, decode
 from sync.model import canonical_email
 from sync.source import Origin
 from sync.store import history
-from sync.store.columns import TEXTS, together
+from sync.store.columns import TEXTS, TOLD, together
 from sync.store.store import Store
 
 
@@ -57,8 +57,10 @@ def _put(record: dict[str, Any], path: Path, value: Any) -> None:
 
 
 def _events(store: Store, contact: int) -> tuple[Event, ...]:
+    connections = dict(store.rows("select id, name from connections"))
     return tuple(
-        Event(name, at, together(texts, decode), str(hash_)) for name, at, hash_, *texts in history.of_contact(store, contact, TEXTS)
+        Event(name, at, together(texts, decode), str(hash_), connections.get(connection, ""), source or "")
+        for name, at, hash_, connection, source, *texts in history.of_contact(store, contact, (*TOLD, *TEXTS))
     )
 
 

@@ -45,18 +45,20 @@ class ExplainTree:
     def _events(self, most: int) -> Iterator[str]:
         newest = self.events[::-1][:most]
         for event in newest:
-            yield f"{instant(event.at):%Y-%m-%d %H:%M:%S}  {event.type}" + (f"  {event.id}" if event.id else "")
+            told = [f"{instant(event.at):%Y-%m-%d %H:%M:%S}", event.type, event.connection, event.source or event.id]
+            yield "  ".join(part for part in told if part)
         if newest and len(self.events) > most:
             yield f"and {len(self.events) - most:,} more"
 
 
-def explain(node: Node, person: Person, now: Millis) -> ExplainTree:
-    """*node* and everything below it, asked of *person* at *now*; a segment that it asks is opened up where it is first met."""
-    return _explain(node, person, now, True, set())
+def explain(node: Node, person: Person, now: Millis, wanted: bool = True) -> ExplainTree:
+    """*node* and everything below it, asked of *person* at *now*; a segment that it asks is opened up where it is first met.
+    *wanted*: the answer that near misses are told for."""
+    return _explain(node, person, now, wanted, set())
 
 
 def _explain(node: Node, person: Person, now: Millis, wanted: bool, opened: set[tuple[str, bool]]) -> ExplainTree:
-    """*wanted*: the answer of *node* that near misses are told for. *opened*: segments shown before, and for which answer."""
+    """*wanted*: as of `explain`. *opened*: segments shown before, and for which answer."""
     try:
         holds, failure = node.matches(person, now), ""
         value = _value(node, person, now)

@@ -15,12 +15,15 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class Event:
-    """A dated fact. *id* names its source and is "" where the source gives none."""
+    """A dated fact. *id* names its source and is "" where the source gives none. *connection* told it, under the id *source*;
+    both are for `explain` only and "" where that is not known."""
 
     type: str
     at: Millis
     properties: Mapping[str, Json] = field(default_factory=dict)
     id: str = ""
+    connection: str = ""
+    source: str = ""
 
 
 @dataclass(frozen=True, slots=True)

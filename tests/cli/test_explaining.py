@@ -21,9 +21,10 @@ def test_explain_names_the_events_that_count_newest_first(applied: Ground) -> No
     events = data["tree"]["events"]
     assert events
     assert all(event["event"] == "order_placed" and event["id"] for event in events)
+    assert {event["connection"] for event in events} <= {"mailchimp", "hubspot", "klaviyo"}
     assert [event["at"] for event in events] == sorted((event["at"] for event in events), reverse=True)
     text = applied("explain", address, "buyers").out
-    assert f"{events[0]['at'][:19].replace('T', ' ')}  order_placed" in text
+    assert f"{events[0]['at'][:19].replace('T', ' ')}  order_placed  {events[0]['connection']}  {events[0]['id']}\n" in text
     assert text.endswith("Stays so unless something happens.\n")
     assert (data["missing"], data["approximations"]) == ("", [])
     assert data["at"].startswith("2025-11-23T11:")
