@@ -67,8 +67,9 @@ def _person(notes: Notes, name: str, held: Mapping, told: Told) -> Person:
     events = tuple(_events(notes, name, held.get("events"), told))
     since = form.read("known_since", moment(told.now, told.zone), min([told.now, *(event.at for event in events)]))
     return Person(
-        fields, events, tuple(_consents(notes, held, told)), tuple(_memberships(notes, held.get("member_of"), told)), since,
-        str(fields.get("email") or name),
+        fields=fields, events=events, consents=tuple(_consents(notes, held, told)),
+        memberships=tuple(_memberships(notes, held.get("member_of"), told)), known_since=since,
+        sample_key=str(fields.get("email") or name),
     )
 
 
