@@ -23,7 +23,8 @@ from connectors.base import Consent, ConsentState, Event, Profile, ProfileId
 from connectors.registry import kind
 from sync.evaluate.from_store import StoreSnapshot
 from sync.language.values import Path as Name
-from sync.store.facts import Naming, write_events
+from sync.store.facts import write_events
+from sync.store.naming import Naming
 from sync.store.people import write_profiles
 from sync.store.store import Store
 

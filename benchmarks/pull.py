@@ -27,7 +27,7 @@ from connectors.clock import VirtualClock
 from connectors.sandbox.world import random_world
 from sync.ingest.pull import Pulled, pull
 from sync.source import Source
-from sync.store.facts import Naming
+from sync.store.naming import Naming
 from sync.store.store import Store
 
 BAR = 4.0

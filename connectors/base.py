@@ -12,7 +12,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import Enum
-from typing import Any, NewType, Protocol, TypeAlias, runtime_checkable
+from typing import Any, NamedTuple, NewType, Protocol, TypeAlias, runtime_checkable
 
 from connectors.clock import DAY, HOUR, MINUTE, SECOND, Clock, Millis, SystemClock, VirtualClock, instant, millis
 
@@ -201,13 +201,12 @@ class Profile:
     updated: Millis | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class Event:
+class Event(NamedTuple):
     """A dated fact as the platform names it (`Capabilities.events` gives the neutral name).
 
     *id* is unique in its connection; the same fact always has the same id. At least one of *profile* and *email* is
     set, unless it is *removed*. *mutable*: the record can change at the source, so a later one with this id replaces it
-    (*removed*: it is void).
+    (*removed*: it is void). A tuple, since there are far more of these than of anything else: it is made in a third of the time.
     """
 
     id: str

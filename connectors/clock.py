@@ -13,7 +13,7 @@ import threading
 import time
 from collections.abc import Iterator
 from contextlib import AbstractContextManager, contextmanager
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import Protocol
 
 Millis = int
@@ -24,12 +24,15 @@ HOUR: Millis = 60 * MINUTE
 DAY: Millis = 24 * HOUR
 
 
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+_MILLISECOND = timedelta(milliseconds=1)
+
+
 def millis(instant: datetime) -> Millis:
     """Milliseconds since 1970 UTC of an aware *instant*, finer digits cut off; ValueError when it is naive."""
     if instant.tzinfo is None:
         raise ValueError("an instant needs an offset")
-    delta = instant - datetime(1970, 1, 1, tzinfo=UTC)
-    return (delta.days * 86_400 + delta.seconds) * 1000 + delta.microseconds // 1000
+    return (instant - _EPOCH) // _MILLISECOND
 
 
 def instant(at: Millis) -> datetime:

@@ -17,6 +17,7 @@ ContactId = NewType("ContactId", int)               # dense from 0, never reused
 Email = NewType("Email", str)                       # canonical; comes only out of canonical_email()
 
 LONGEST_ADDRESS = 320                               # RFC 3696, erratum 1690: 64 + 1 + 255
+_USUAL = re.compile(r"[a-z0-9.!#$%&'*+/=?^_`{|}~-]+@[a-z0-9.-]+")       # as it should be already
 _BLANK = re.compile(r"[\s\x00-\x1f]")
 
 
@@ -24,6 +25,8 @@ def canonical_email(text: str | None) -> Email | None:
     """*text* trimmed, NFC, lower-case; None when it is no address. Dots and plus-parts stay: they are different people."""
     if not text:
         return None
+    if len(text) <= LONGEST_ADDRESS and _USUAL.fullmatch(text):
+        return Email(text)
     email = (text if text.isascii() else unicodedata.normalize("NFC", text.strip())).strip().lower()
     name, at, domain = email.rpartition("@")
     if not (name and at and domain) or len(email) > LONGEST_ADDRESS or _BLANK.search(email):

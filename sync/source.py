@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from connectors import registry
 from connectors.base import Capabilities, Connector, EventName
 from sync.config.model import Config
-from sync.store.facts import Naming
+from sync.store.naming import Naming
 from sync.store.store import Store
 
 

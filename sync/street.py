@@ -17,7 +17,7 @@ from sync.ingest import pull as pulling
 from sync.ingest.pull import AnotherAccount, Pulled
 from sync.source import Source, naming_of
 from sync.store import outbox, streams, terms
-from sync.store.facts import Naming
+from sync.store.naming import Naming
 from sync.store.store import Store
 from sync.store.streams import StreamState
 from sync.timetable import last_due

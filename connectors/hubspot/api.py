@@ -126,9 +126,9 @@ class Api:
             while inputs:
                 found = whole_batch(self.ask(path, {"inputs": inputs}), path)
                 for row in found:
-                    linked.setdefault(str(row["from"]["id"]), []).extend(str(to["toObjectId"]) for to in row["to"])
+                    linked.setdefault(str(row["from"]["id"]), []).extend([str(to["toObjectId"]) for to in row["to"]])
                 inputs = _more(found, inputs)
-        return {one: sorted(set(to), key=numeric) for one, to in linked.items() if to}
+        return {one: to if len(to) == 1 else sorted(set(to), key=numeric) for one, to in linked.items() if to}
 
 
 def numeric(one: str) -> tuple[int, str]:
@@ -139,7 +139,7 @@ def numeric(one: str) -> tuple[int, str]:
 def rows(data: Json, key: str, call: str) -> list[Record]:
     """The list of objects under *key*; PlatformError EDGE when the answer has none: that is no empty page."""
     found = data.get(key) if isinstance(data, dict) else None
-    if not isinstance(found, list) or not all(isinstance(row, dict) for row in found):
+    if not isinstance(found, list) or not set(map(type, found)) <= {dict}:
         raise unexpected(call)
     return found
 
@@ -202,7 +202,7 @@ def _more(found: list[Record], asked: list[Record]) -> list[Record]:
     """Inputs for the links that did not fit: each record pages on its own."""
     before = {one["id"]: one.get("after") for one in asked}
     again = []
-    for row in found:
+    for row in (row for row in found if "paging" in row):
         after = following(row, "associations", before.get(str(row["from"]["id"])))
         if after is not None:
             again.append({"id": str(row["from"]["id"]), "after": after})

@@ -62,7 +62,7 @@ def pull_archived(api: Api, what: Commerce, since: Cursor | None) -> Iterator[Pa
     while not last:
         found, after = api.page(what.objects, properties, after, True)
         last = after is None
-        events = [replace(event(what, row, None), removed=True) for row in found]
+        events = [event(what, row, None)._replace(removed=True) for row in found]
         yield Page(
             finished(begun, begun) if last else dump({"at": begun, "a": after}), events=events, last=last,
             watermark=begun if last else None,
@@ -89,14 +89,15 @@ def event(what: Commerce, row: Record, who: ProfileId | None, lines: Sequence[Re
     when = at(said.get("hs_external_created_date")) or at(row.get("createdAt")) or at(said.get("createdate"))
     if when is None:
         raise PlatformError(PLATFORM, what.objects, FaultKind.EDGE, code="a record without time")
-    kept: dict[str, Json] = {name: value for name, value in said.items() if value not in (None, "")}
+    kept: dict[str, Json] = {name: value for name, value in said.items() if value is not None and value != ""}
     kept["hs_object_id"] = own
     if said.get(what.number):
         kept[f"{what.native}_id"] = said[what.number]
     if lines:
         kept |= summed(lines)
-    void = bool(row.get("archived")) or any(str(said.get(name) or "").lower() in _VOID for name in _STATES)
-    return Event(f"{what.native}:{own}", what.native, when, kept, profile=who, mutable=True, removed=void)
+    states = [str(state).lower() for name in _STATES if (state := said.get(name))]
+    void = bool(row.get("archived")) or not _VOID.isdisjoint(states)
+    return Event(f"{what.native}:{own}", what.native, when, kept, who, None, True, void)
 
 
 def summed(lines: Sequence[Record]) -> Mapping[str, Json]:

@@ -142,7 +142,7 @@ def _event(row: Record) -> Event | None:
         return None
     kept = {name: value for name in _KEPT[row["type"]] if (value := row.get(name)) is not None}
     void = row.get("obsoletedBy") is not None
-    return Event(f"{created}:{row['id']}", row["type"], created, kept, email=who, mutable=void, removed=void)
+    return Event(f"{created}:{row['id']}", row["type"], created, kept, None, who, void, void)
 
 
 def _opts_out(row: Record) -> bool:

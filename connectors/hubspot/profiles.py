@@ -81,7 +81,7 @@ def profile(record: Record, shape: Shape, live: bool) -> Profile:
     own, said = identified(record, "contacts")
     return Profile(
         ProfileId(own), said.get("email") or None,
-        {name: value for name, value in said.items() if value not in (None, "") and name not in shape.hidden},
+        {name: value for name, value in said.items() if value is not None and value != "" and name not in shape.hidden},
         consents(said, shape.optouts), live=live,
         aliases=_parts(said.get("hs_additional_emails")),
         absorbed=tuple(ProfileId(one) for one in _parts(said.get("hs_merged_object_ids")) if one != own),

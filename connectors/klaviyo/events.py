@@ -30,10 +30,8 @@ def event(record: Mapping[str, Json], metrics: Mapping[str, str]) -> Event | Non
         at = attributes["timestamp"] * 1000
     if person is None or metric is None or at is None:
         return None
-    return Event(
-        id=record["id"], native=metrics.get(metric, metric), at=at, profile=ProfileId(person),
-        properties=properties(attributes.get("event_properties") or {}),
-    )
+    said = properties(attributes.get("event_properties") or {})
+    return Event(record["id"], metrics.get(metric, metric), at, said, ProfileId(person))
 
 
 def properties(native: Mapping[str, Json]) -> Mapping[str, Json]:

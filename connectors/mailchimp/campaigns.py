@@ -92,23 +92,31 @@ def _deeds(row: Json, campaign: str, window: Window) -> list[Event]:
     """What one recipient did. There is no event id; equal facts of one second are counted, always in one answer."""
     facts: list[Event] = []
     often: dict[str, int] = {}
+    who, email = f"{campaign}|{row['email_id']}", row["email_address"]
     for deed in row["activity"]:
         action, url = deed["action"], deed.get("url") or ""
         at = moment(deed["timestamp"])
         if at is None:
             raise ValueError("activity has a time")
-        key = f"{campaign}|{row['email_id']}|{action}|{at // 1000}|{url}"
-        often[key] = often.get(key, 0) + 1
-        if not window.holds(at // 1000):
-            continue
-        properties = {"campaign_id": campaign}
-        if url:
-            properties["url"] = url
-        if action == "bounce":
-            properties["type"] = deed.get("type") or ""
-        name = key if often[key] == 1 else f"{key}#{often[key]}"
-        facts.append(Event(name, action, at, properties, email=row["email_address"]))
+        second = at // 1000
+        name = f"{who}|{action}|{second}|{url}"
+        if (count := often.get(name, 0) + 1) > 1:
+            often[name] = count
+            name += f"#{count}"
+        else:
+            often[name] = 1
+        if window.since <= second <= window.end:
+            facts.append(Event(name, action, at, _said(deed, action, url, campaign), None, email))
     return facts
+
+
+def _said(deed: Json, action: str, url: str, campaign: str) -> dict[str, Json]:
+    properties = {"campaign_id": campaign}
+    if url:
+        properties["url"] = url
+    if action == "bounce":
+        properties["type"] = deed.get("type") or ""
+    return properties
 
 
 @dataclass(frozen=True, slots=True)

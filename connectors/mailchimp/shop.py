@@ -70,7 +70,7 @@ def _event(
     email = row["customer"].get("email_address")
     if at is None or not email:
         return None
-    properties: dict[str, Json] = {name: value for name, value in row.items() if name in kept and value not in (None, "")}
+    properties: dict[str, Json] = {name: value for name, value in row.items() if name in kept and value is not None and value != ""}
     properties["store_id"] = store
     properties["quantity"] = sum([line.get("quantity") or 0 for line in row["lines"]])
-    return Event(f"{native}:{store}:{row['id']}", native, at, properties, email=email, mutable=True, removed=removed)
+    return Event(f"{native}:{store}:{row['id']}", native, at, properties, None, email, True, removed)

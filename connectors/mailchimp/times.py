@@ -16,9 +16,7 @@ def moment(text: Json) -> Millis | None:
     if not text:
         return None
     at = datetime.fromisoformat(text)
-    if at.tzinfo is None:
-        at = at.replace(tzinfo=UTC)
-    return round(at.timestamp() * 1000)
+    return round((at if at.tzinfo else at.replace(tzinfo=UTC)).timestamp() * 1000)
 
 
 def seconds(text: Json) -> int:

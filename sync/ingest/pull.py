@@ -21,7 +21,8 @@ from sync.crash import crash_point
 from sync.model import SegmentdError
 from sync.source import Source
 from sync.store import people, streams
-from sync.store.facts import Naming, join_known_strays, join_strays, write_events
+from sync.store.facts import join_known_strays, join_strays, write_events
+from sync.store.naming import Naming
 from sync.store.store import Store
 
 ENOUGH = 5000                                       # rows of one transaction, at least

@@ -13,7 +13,7 @@ Decided once, here, so that one odd record never stops a page:
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import TypeVar
 
@@ -53,6 +53,24 @@ def moment(at: Millis | None) -> Millis | None:
     return at if isinstance(at, int) and EARLIEST <= at <= LATEST else None
 
 
+def events(given: Sequence[Event]) -> Sequence[Event]:
+    """Those of *given* that can be stored, as they can be."""
+    if _plain_page(given):
+        return given
+    return [fit for fit in map(event, given) if fit is not None]
+
+
+def _plain_page(given: Sequence[Event]) -> bool:
+    """Whether nothing in *given* can be harmful: the usual case, told at once for all."""
+    if not given:
+        return True
+    ids, natives, times, _, profiles, emails, _, _ = zip(*given, strict=True)
+    if not all(ids) or set(map(type, times)) != {int} or not EARLIEST <= min(times) <= max(times) <= LATEST:
+        return False
+    texts = "".join((*ids, *set(natives), *filter(None, profiles), *filter(None, emails)))
+    return texts.isascii() and "\0" not in texts and (all(profiles) or all(emails))
+
+
 def event(given: Event) -> Event | None:
     """*given* as it can be stored; None when it has to be left out."""
     if not given.id or moment(given.at) is None or not (given.profile or given.email or given.removed):
@@ -61,7 +79,7 @@ def event(given: Event) -> Event | None:
     if ids.isascii() and "\0" not in ids:
         return given
     profile = ProfileId(text(given.profile)) if given.profile else None
-    fit = replace(given, id=text(given.id), native=text(given.native), profile=profile, email=_address(given.email))
+    fit = given._replace(id=text(given.id), native=text(given.native), profile=profile, email=_address(given.email))
     return fit if fit.profile or fit.email or fit.removed else None
 
 

@@ -18,7 +18,7 @@ import orjson
 from connectors.base import Consent, ConsentState, Millis, Profile, ProfileId
 from sync.model import ContactId, Email, canonical_email
 from sync.store import border
-from sync.store.facts import rederive
+from sync.store.records import rederive
 
 MOST_MERGES = 20                                    # in one pull; more are held for a person
 

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import hashlib
 import sqlite3
+import struct
 import threading
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
@@ -28,6 +29,17 @@ def hash_of(*parts: str) -> int:
     """63 bits over *parts*, the third column of an event's key."""
     data = "\0".join(parts).encode("utf-8", "surrogatepass")
     return int.from_bytes(hashlib.blake2b(data, digest_size=8).digest(), "big") >> 1
+
+
+def hashes_of(prefix: str, names: Sequence[str]) -> list[int]:
+    """`hash_of(prefix, name)` of each of *names*, which are harmless (`border`); far cheaper than one by one."""
+    begun = hashlib.blake2b(f"{prefix}\0".encode(), digest_size=8)
+    found = []
+    for name in names:
+        state = begun.copy()
+        state.update(name.encode())
+        found.append(state.digest())
+    return [number >> 1 for number in struct.unpack(f">{len(found)}Q", b"".join(found))]
 
 
 def _checked(db: sqlite3.Connection) -> sqlite3.Connection:

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 from connectors.base import Millis
 from sync.store import archive
-from sync.store.facts import Naming
+from sync.store.naming import Naming
 from sync.store.store import Store, digest_of
 from sync.store.streams import Database
 

@@ -45,8 +45,8 @@ from sync.reconcile.sender import Report, Sender
 from sync.reconcile.views import read_view, resolve, view_of
 from sync.source import Source
 from sync.store import memberships, outbox, people
-from sync.store.facts import Naming
 from sync.store.memberships import TargetState
+from sync.store.naming import Naming
 from sync.store.store import Store
 
 NOW: Millis = 1_795_000_000_000

@@ -11,7 +11,7 @@ from typing import Any
 from connectors.base import Consent, ConsentState, Event, EventName, Profile, ProfileId
 from sync.store import facts, history, people
 from sync.store.columns import TEXTS, together
-from sync.store.facts import Naming
+from sync.store.naming import Naming
 from sync.store.store import Store
 
 NOW = 1_700_000_000_000

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from typing import Any
 
 import orjson
@@ -91,7 +90,7 @@ def test_an_event_of_long_ago_or_far_ahead_is_kept(store: Store, at: int) -> Non
 
 def test_records_without_an_id_are_left_out_and_counted(store: Store) -> None:
     assert write(store, 1, profile(""), profile("p1")).refused == 1
-    assert tell(store, 1, event(""), event("e1"), replace(event("e2"), profile=None)).refused == 2
+    assert tell(store, 1, event(""), event("e1"), event("e2")._replace(profile=None)).refused == 2
     assert len(partition(store)) == 1
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from pathlib import Path
 from random import Random
 from typing import Any
@@ -14,7 +13,8 @@ from hypothesis import strategies as st
 from connectors.base import Event, EventName
 from sync.config.load import load
 from sync.source import naming_of
-from sync.store.facts import Naming, at_path, join_known_strays
+from sync.store.facts import join_known_strays
+from sync.store.naming import Naming, at_path
 from sync.store.store import Store
 from tests.store.ground import NOW, event, everything, facts_of, naming, new_store, profile, settle, split, tell, write
 
@@ -84,7 +84,7 @@ def random_events(rng: Random, connection: int) -> list[Event]:
     for number in range(rng.randint(2, 12)):
         who: dict[str, Any] = {"profile": f"p{rng.randint(0, 7)}"} if rng.random() < 0.6 else {"email": f"a{rng.randint(0, 5)}@example.com"}
         made = order(f"o{number}", rng.choice([1, 2, "3", None]), NOW + rng.randint(0, 3), value=connection, **who)
-        found.append(made if rng.random() < 0.7 else replace(made, native="Viewed", mutable=rng.random() < 0.5))
+        found.append(made if rng.random() < 0.7 else made._replace(native="Viewed", mutable=rng.random() < 0.5))
     return found
 
 
@@ -101,7 +101,7 @@ def test_a_changed_record_replaces_its_event(store: Store) -> None:
 def test_a_removed_record_is_no_event_and_may_come_back(store: Store) -> None:
     write(store, 1, profile("p1"))
     first = order("o1", 1, mutable=True)
-    for told, count in ((first, 1), (replace(first, removed=True), 0), (replace(first, removed=True), 0), (first, 1)):
+    for told, count in ((first, 1), (first._replace(removed=True), 0), (first._replace(removed=True), 0), (first, 1)):
         tell(store, 1, told)
         assert len(facts_of(store)) == count
 
@@ -109,7 +109,7 @@ def test_a_removed_record_is_no_event_and_may_come_back(store: Store) -> None:
 def test_a_record_that_is_void_needs_no_owner_to_be_taken_back(store: Store) -> None:
     write(store, 1, profile("p1"))
     tell(store, 1, order("o1", 1, mutable=True))
-    tell(store, 1, replace(order("o1", 1, mutable=True, removed=True), profile=None))
+    tell(store, 1, order("o1", 1, mutable=True, removed=True)._replace(profile=None))
     assert facts_of(store) == []
     assert store.rows("select count(*) from strays") == [(0,)]
 
@@ -156,11 +156,11 @@ def test_removing_or_changing_the_earliest_report_moves_the_event(store: Store) 
     first, second = order("o1", 1, NOW, mutable=True), order("o2", 1, NOW + 5, mutable=True)
     tell(store, 1, first, **SAME)
     tell(store, 2, second, **SAME)
-    tell(store, 1, replace(first, at=NOW + 9), **SAME)
+    tell(store, 1, first._replace(at=NOW + 9), **SAME)
     assert times(store) == [NOW + 5]
-    tell(store, 2, replace(second, removed=True), **SAME)
+    tell(store, 2, second._replace(removed=True), **SAME)
     assert times(store) == [NOW + 9]
-    tell(store, 1, replace(first, properties={"OrderId": 2}), **SAME)
+    tell(store, 1, first._replace(properties={"OrderId": 2}), **SAME)
     tell(store, 2, second, **SAME)
     assert times(store) == [NOW, NOW + 5], "another id is another order"
 
@@ -174,7 +174,7 @@ def test_each_event_says_who_told_it_and_under_which_id(store: Store) -> None:
     tell(store, 2, second, **SAME)
     told = "select connection, source from events order by 1, 2"
     assert store.rows(told) == [(1, "o1"), (3, "e1")]
-    tell(store, 1, replace(first, at=NOW + 9), **SAME)
+    tell(store, 1, first._replace(at=NOW + 9), **SAME)
     assert store.rows(told) == [(2, "o2"), (3, "e1")]
 
 

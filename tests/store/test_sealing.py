@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from random import Random
 from typing import Any
 
@@ -52,9 +51,9 @@ def told(rng: Random) -> Event:
     native = chance.choice(["Placed Order", "Viewed", "Other"])
     made = event(f"e{number}", native, at, properties=properties, **who)
     if chance.random() < 0.4:
-        made = replace(made, mutable=True, at=at + rng.choice([0, 0, DAY]), removed=rng.random() < 0.2)
+        made = made._replace(mutable=True, at=at + rng.choice([0, 0, DAY]), removed=rng.random() < 0.2)
     elif rng.random() < 0.05:
-        made = replace(made, mutable=True, removed=True)
+        made = made._replace(mutable=True, removed=True)
     return made
 
 

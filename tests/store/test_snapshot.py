@@ -19,7 +19,7 @@ from sync.language.nodes import Node
 from sync.language.person import Person
 from sync.language.values import Path, RuleFailure, canonical, decode, look
 from sync.store import memberships
-from sync.store.facts import Naming
+from sync.store.naming import Naming
 from sync.store.store import Store
 from tests.evaluate import worlds
 from tests.language.support import NOW

@@ -9,7 +9,8 @@ import pytest
 
 from connectors.base import DAY, Event, EventName
 from sync.store import streams
-from sync.store.facts import Naming, write_events
+from sync.store.facts import write_events
+from sync.store.naming import Naming
 from sync.store.people import write_profiles
 from sync.store.store import Store
 from sync.store.terms import agree, terms_of
