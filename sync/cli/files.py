@@ -3,14 +3,19 @@
 from __future__ import annotations
 
 import shlex
+from contextlib import suppress
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
 from connectors.base import Clock
-from sync.cli.common import counted, emit, find_config, options, read_config, table, typed
-from sync.model import ExitCode
+from sync.cli.common import counted, emit, find_config, options, read_config, reading, table, typed
+from sync.model import ExitCode, StoreError
+
+if TYPE_CHECKING:
+    from sync.config.model import Config
+    from sync.located import Problem
 
 
 @click.command()
@@ -33,14 +38,21 @@ def init(target: Path, as_json: bool) -> None:
 
 @click.command()
 @options
+@click.option("--quick", is_flag=True, help="Do not look into the store for words that it knows in another spelling.")
 @click.pass_obj
-def check(clock: Clock, path: Path | None, as_json: bool) -> int:
-    """Validate the config: every mistake at once, each with file:line:column and what would be right."""
+def check(clock: Clock, path: Path | None, as_json: bool, quick: bool) -> int:
+    """Validate the config: every mistake at once, each with file:line:column and what would be right.
+
+    Warns of what is sound but odd: conditions that nobody can meet or that everybody meets, windows that reach further back than
+    what is known, and, where there is a store, words that occur in it only in another case.
+    """
     from sync.config.load import load
 
     del clock
     file = find_config(path)
     config, problems = load(file)
+    if config is not None:
+        problems = sorted([*problems, *_odd(config, quick)])
     found: dict[str, Any] = {
         "file": str(file), "ok": config is not None,
         "problems": [{"file": p.place.file, "line": p.place.line, "column": p.place.column, "message": p.message, "hint": p.hint}
@@ -49,16 +61,28 @@ def check(clock: Clock, path: Path | None, as_json: bool) -> int:
         "targets": sum(len(s.targets) for s in config.segments.values()) if config else 0,
         "next": typed("segmentd plan") if config else "",
     }
-    if config is None:
-        count = f"{len(problems)} problem{'s' * (len(problems) != 1)}"
-        emit(found, as_json, lambda: "\n".join([*map(str, problems), f"\n{count}; nothing was read or written anywhere"]))
-        return ExitCode.CONFIG
-    emit(found, as_json, lambda: "\n".join([
-        *map(str, problems),
-        f"{file} is sound: {counted(found['connections'], 'connection')}, {counted(found['segments'], 'segment')}, "
-        f"{counted(found['targets'], 'target')}. Next: {found['next']}",
-    ]))
-    return ExitCode.OK
+    emit(found, as_json, lambda: "\n".join([*map(str, problems), _checked(found)]))
+    return ExitCode.OK if config else ExitCode.CONFIG
+
+
+def _odd(config: Config, quick: bool) -> list[Problem]:
+    """Warnings beyond what reading the file gives; a store that is not there, or cannot be read just now, is left alone."""
+    from sync.insight.lint import lints
+    from sync.insight.spelling import misspelt
+    from sync.source import origins
+
+    found = lints(config)
+    if not quick and config.settings.store.exists():
+        with suppress(StoreError), reading(config) as store:
+            found += misspelt(store, config, origins(config, store))
+    return found
+
+
+def _checked(found: dict[str, Any]) -> str:
+    if not found["ok"]:
+        return f"\n{counted(len(found['problems']), 'problem')}; nothing was read or written anywhere"
+    return (f"{found['file']} is sound: {counted(found['connections'], 'connection')}, {counted(found['segments'], 'segment')}, "
+            f"{counted(found['targets'], 'target')}. Next: {found['next']}")
 
 
 @click.command(name="config")

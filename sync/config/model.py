@@ -160,12 +160,15 @@ class TargetSpec:
 
 @dataclass(frozen=True, slots=True)
 class SegmentSpec:
+    """*places*: where each condition of the rule first stands."""
+
     name: str
     description: str
     timezone: str
     rule: Node
     targets: tuple[TargetSpec, ...]
     place: Place
+    places: Mapping[Node, Place] = field(default_factory=dict, compare=False, repr=False)
 
 
 @dataclass(frozen=True)

@@ -127,13 +127,14 @@ def _segment(notes: Notes, name: Scalar, value: Value, names: list[str], around:
     sync = held.get("sync")
     targets = _targets(notes, sync, name.text, around) if sync is not None else ()
     node = None
+    places: dict[Node, Place] = {}
     if rule.entries:
-        node, problems = parse_rule(rule, _scope(name.text, zone, names, around))
+        node, problems = parse_rule(rule, _scope(name.text, zone, names, around), places)
         notes.problems += problems
         _reach(notes, name, node, around.settings.history)
     elif not form.wrong:
         notes.complain(name.place, f"{where} has no rule", "for example event: order_placed")
-    return SegmentSpec(name.text, description, zone, node, targets, name.place) if node is not None else None
+    return SegmentSpec(name.text, description, zone, node, targets, name.place, places) if node is not None else None
 
 
 def _reach(notes: Notes, name: Scalar, node: Node | None, history: Millis) -> None:

@@ -9,16 +9,16 @@ from sync.language.happened import Happened
 from sync.language.nodes import All, AnyOf, Node, NoneOf, Not, walk
 from sync.language.reader import Reader, RuleScope, held
 from sync.language.words import EVENT_KEYS, KINDS, LATER_EVENT_KEYS, LATER_KINDS, LATER_SEGMENT_KEYS, suggestion
-from sync.located import Listing, Mapping, Problem, Value
+from sync.located import Listing, Mapping, Place, Problem, Value
 
 
-def parse_rule(value: Value, scope: RuleScope) -> tuple[Node | None, list[Problem]]:
+def parse_rule(value: Value, scope: RuleScope, places: dict[Node, Place] | None = None) -> tuple[Node | None, list[Problem]]:
     """The rule that *value* says (None when anything is wrong with it), and everything that is wrong, in order of place.
 
     *value* is the part of a segment's map that is its rule: the keys `words.RULE_KEYS`. Keys that come later
-    (`words.LATER_KEYS`) are answered by name.
+    (`words.LATER_KEYS`) are answered by name. *places* is told where each condition first stands.
     """
-    reader = Reader(scope)
+    reader = Reader(scope, places)
     node = condition(reader, value, f"segment '{scope.segment}'")
     return (None if reader.problems else node), sorted(reader.problems)
 
@@ -38,7 +38,7 @@ def condition(reader: Reader, value: Value, where: str) -> Node | None:
     owner = f"a '{kinds[0]}' condition" if kinds and "event" not in kinds else where
     right = reader.keys(mapping, {*allowed, *kinds}, owner, LATER_EVENT_KEYS if "event" in kinds or not kinds else ())
     if len(kinds) == 1:
-        return _PARSERS[kinds[0]](reader, mapping)                     # behind a wrong key, too: everything is told at once
+        return reader.stands(_PARSERS[kinds[0]](reader, mapping), mapping.place)    # behind a wrong key, too: everything is told at once
     if kinds:
         named = " and ".join(f"'{kind}'" for kind in kinds)
         reader.complain(mapping.place, f"{where} holds {named} in one condition", "give each its own entry in a list under 'all'")

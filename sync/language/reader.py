@@ -5,12 +5,16 @@ from __future__ import annotations
 from collections.abc import Collection
 from collections.abc import Mapping as Mapped
 from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
 from zoneinfo import ZoneInfo
 
 from sync.language.literals import boolean, duration, is_null, operand, too_fine
 from sync.language.predicates import Operand
 from sync.language.words import CHANNELS, EVENT_KEYS, NEUTRAL_FIELDS, suggestion
 from sync.located import Listing, Mapping, Place, Problem, Scalar, Value
+
+if TYPE_CHECKING:
+    from sync.language.nodes import Node
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,9 +41,16 @@ class RuleScope:
 class Reader:
     """Problems found so far, and the small readings that every part of the parser shares. Each gives None when it complained."""
 
-    def __init__(self, scope: RuleScope) -> None:
+    def __init__(self, scope: RuleScope, places: dict[Node, Place] | None = None) -> None:
         self.scope = scope
         self.problems: list[Problem] = []
+        self.places = {} if places is None else places
+
+    def stands(self, node: Node | None, place: Place) -> Node | None:
+        """*node*, once noted where it stands; equal conditions have one place, the first."""
+        if node is not None:
+            self.places.setdefault(node, place)
+        return node
 
     def complain(self, place: Place, message: str, hint: str = "") -> None:
         self.problems.append(Problem(place, message, hint))
