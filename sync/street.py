@@ -13,10 +13,11 @@ from connectors.base import Stream as StreamSpec
 from sync.config.errors import ConfigError
 from sync.config.model import Config
 from sync.config.opening import open_connection
+from sync.evaluate.keeping import wanted_pasts
 from sync.ingest import pull as pulling
 from sync.ingest.pull import AnotherAccount, Pulled
 from sync.source import Source, naming_of
-from sync.store import outbox, streams, terms
+from sync.store import outbox, pasts, streams, terms
 from sync.store.naming import Naming
 from sync.store.store import Store
 from sync.store.streams import StreamState
@@ -91,6 +92,8 @@ def open_street(config: Config, store: Store, clock: Clock, watch: Watch | None 
             stream.name for stream in source.capabilities.streams if stream.kind is StreamKind.EVENTS
         ]) for source in sources.values()
     })
+    rules = [segment.rule for segment in config.segments.values()]
+    pasts.agree(store, wanted_pasts(config, sources, rules, clock.now()), clock.now())
     return Street(config, store, clock, sources, watch=watch or Watch())
 
 

@@ -72,7 +72,8 @@ def test_every_config_in_the_documents_loads(loaded: Callable[[str], tuple[Confi
 
 def test_the_reference_names_every_word_of_the_language() -> None:
     known = {
-        *words.KINDS, *words.EVENT_KEYS, *words.OPERATORS, *words.MODIFIERS, *words.NEUTRAL_FIELDS, *words.CHANNELS, "of", "currency",
+        *words.KINDS, *words.EVENT_KEYS, *words.OPERATORS, *words.MODIFIERS, *words.PAST_WORDS, "for", "from", "to",
+        *words.NEUTRAL_FIELDS, *words.CHANNELS, "of", "currency",
         "share", "salt", "audience", "tag", "list", "channel", "connection", "granted", "withdrawn", "unknown", "description",
         "timezone", "sync",
     }

@@ -7,11 +7,11 @@ from collections.abc import Sequence
 import numpy as np
 import pyarrow as pa
 
-from sync.evaluate.snapshot import CONSENTS, MEMBERSHIPS, MOVES, ArrowSnapshot
+from sync.evaluate.snapshot import CONSENTS, MEMBERSHIPS, MOVES, PASTS, ArrowSnapshot
 from sync.language.needs import needs
 from sync.language.nodes import Node
 from sync.language.person import Event, Person
-from sync.language.values import canonical, look, path_text
+from sync.language.values import Path, canonical, look, path_text
 
 
 def snapshot_of(people: Sequence[Person], rules: Sequence[Node], dead: Sequence[int] = ()) -> ArrowSnapshot:
@@ -34,6 +34,7 @@ def snapshot_of(people: Sequence[Person], rules: Sequence[Node], dead: Sequence[
             [{"contact": who, **{name: getattr(fact, name) for name in MEMBERSHIPS.names[1:]}}
              for who, person in enumerate(people) for fact in person.memberships], MEMBERSHIPS),
         move_tables={name: move_table(people, name) for need in wanted for name in need.moves},
+        past_tables={past.path: past_table(people, past.path) for need in wanted for past in need.pasts},
     )
 
 
@@ -43,6 +44,15 @@ def move_table(people: Sequence[Person], segment: str) -> pa.Table:
         (move.at, who, move.entered) for who, person in enumerate(people) for move in person.moves if move.segment == segment
     )
     return pa.Table.from_pylist([{"contact": who, "at": at, "entered": entered} for at, who, entered in rows], MOVES)
+
+
+def past_table(people: Sequence[Person], path: Path) -> pa.Table:
+    """What the field *path* held, by contact and time."""
+    rows = [(who, past) for who, person in enumerate(people) for past in sorted(person.pasts.get(path, ()), key=lambda past: past.at)]
+    return pa.table([
+        pa.array([who for who, _ in rows], pa.int32()), pa.array([past.at for _, past in rows], pa.int64()),
+        texts([past.value for _, past in rows]), pa.array([past.changed for _, past in rows], pa.bool_()),
+    ], schema=PASTS)
 
 
 def texts(values: Sequence[object]) -> pa.DictionaryArray:

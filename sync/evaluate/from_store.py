@@ -11,20 +11,11 @@ import numpy as np
 import pyarrow as pa
 
 from connectors.base import Millis
-from sync.evaluate.snapshot import BEGINNING, CONSENTS, MEMBERSHIPS, MOVES, Ints, Mask
+from sync.evaluate.snapshot import BEGINNING, CONSENTS, MEMBERSHIPS, MOVES, PASTS, Ints, Mask
 from sync.language.values import Path, path_text
-from sync.store import entries, history
-from sync.store.properties import json_path, reading
+from sync.store import entries, fields, history, pasts
+from sync.store.fields import FieldSource
 from sync.store.store import Store
-
-
-@dataclass(frozen=True, slots=True)
-class FieldSource:
-    """Where a field may be found: *path* in the profiles of connection number *connection*. *neutral*: "" is no value."""
-
-    connection: int
-    path: Path
-    neutral: bool
 
 
 @dataclass(frozen=True)
@@ -61,24 +52,13 @@ class StoreSnapshot:
 
     def fields(self, path: Path) -> Any:
         texts: list[str | None] = [None] * len(self.alive)
-        for source in reversed(self.sources.get(path, ())):
-            for contact, text in self._field(source):
-                texts[contact] = text
+        for contact, (text, _) in fields.values(self.store.db, self.sources.get(path, ())).items():
+            texts[contact] = text
         return pa.array(texts, pa.string()).dictionary_encode()
 
-    def _field(self, source: FieldSource) -> list[tuple[int, str]]:
-        """(contact, JSON text) where there is a value; of several profiles of a contact the newest mailable one comes last."""
-        read = reading(source.path)
-        rows = self.store.rows(
-            "select contact, text from (select contact, mailable, updated, id, state = 'live' as live, fields -> ?1 as text "
-            "from profiles where connection = ?2 and state != 'gone') where text is not null and text != 'null' "
-            "and not (?3 and text = '\"\"') order by live, mailable, updated, id",
-            json_path(source.path), source.connection, source.neutral and read is None,
-        )
-        if read is None:
-            return rows
-        found = ((contact, read(text)) for contact, text in rows)
-        return [(contact, text) for contact, text in found if text is not None and not (source.neutral and text == '""')]
+    def pasts(self, path: Path) -> pa.Table:
+        contacts, at, values, changed = pasts.histories(self.store.db, path_text(path), self.alive, self.known_since)
+        return pa.table([contacts, at, pa.array(values, pa.string()).dictionary_encode(), changed], schema=PASTS)
 
     def consents(self) -> pa.Table:
         rows = self.store.rows(

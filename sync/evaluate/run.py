@@ -11,7 +11,7 @@ import numpy as np
 from connectors.base import HOUR, Millis, Stream, StreamKind
 from sync.config.model import Config, Withdrawn
 from sync.crash import crash_point
-from sync.evaluate.from_store import FieldSource, StoreSnapshot
+from sync.evaluate.from_store import StoreSnapshot
 from sync.evaluate.full_pass import NOTHING, Result, full_pass
 from sync.language.graph import layers
 from sync.language.happened import Names
@@ -21,6 +21,7 @@ from sync.language.values import Path, parse_path
 from sync.language.who import MemberOf
 from sync.source import Origin
 from sync.store import entries, memberships, streams
+from sync.store.fields import FieldSource
 from sync.store.store import Store, digest_of
 
 LOOKED_AT = 26 * HOUR                               # what is looked at once a day counts so long

@@ -30,6 +30,9 @@ MEMBERSHIPS = pa.schema([
     ("contact", pa.int32()), ("connection", pa.string()), ("audience", pa.string()), ("kind", pa.string()), ("name", pa.string()),
     ("at", pa.int64()),
 ])
+PASTS = pa.schema([
+    ("contact", pa.int32()), ("at", pa.int64()), ("value", pa.dictionary(pa.int32(), pa.string())), ("changed", pa.bool_()),
+])
 MOVES = pa.schema([("contact", pa.int32()), ("at", pa.int64()), ("entered", pa.bool_())])
 
 
@@ -76,6 +79,9 @@ class Snapshot(Protocol):
     def moves(self, segment: str) -> pa.Table:
         """Rows of `MOVES`, by time: who entered and left *segment* at a known moment."""
 
+    def pasts(self, path: Path) -> pa.Table:
+        """Rows of `PASTS`, by contact, then by time: what the field held from then on, null for nothing."""
+
     def event_types(self) -> Sequence[str]:
         """Every event type there is, sorted."""
 
@@ -97,6 +103,7 @@ class ArrowSnapshot:
     consent_table: pa.Table = field(default_factory=CONSENTS.empty_table)
     membership_table: pa.Table = field(default_factory=MEMBERSHIPS.empty_table)
     move_tables: Mapping[str, pa.Table] = field(default_factory=dict)
+    past_tables: Mapping[Path, pa.Table] = field(default_factory=dict)
 
     def fields(self, path: Path) -> Any:
         if path in self.field_columns:
@@ -111,6 +118,9 @@ class ArrowSnapshot:
 
     def moves(self, segment: str) -> pa.Table:
         return self.move_tables[segment] if segment in self.move_tables else MOVES.empty_table()
+
+    def pasts(self, path: Path) -> pa.Table:
+        return self.past_tables[path] if path in self.past_tables else PASTS.empty_table()
 
     def event_types(self) -> list[str]:
         return sorted(self._slices)

@@ -11,11 +11,13 @@ from sync.evaluate import standing
 from sync.evaluate.columns import Column, Columns, Instants, passes
 from sync.evaluate.events import EventArrays
 from sync.evaluate.moves import moved, moved_turns
+from sync.evaluate.pasts import Pasts
 from sync.evaluate.snapshot import Ints, Mask, Snapshot, every, some
 from sync.evaluate.turns import NEVER, earliest
 from sync.language.happened import Happened
 from sync.language.moves import Moved
 from sync.language.nodes import All, AnyOf, InSegment, Node, NoneOf, Not
+from sync.language.pasts import Changed, HasBeen
 from sync.language.values import Path, RuleFailure
 from sync.language.who import KNOWN_SINCE, ConsentIs, Contact, MemberOf, Sample, Suppressed
 
@@ -31,6 +33,7 @@ class World:
         self._snapshot, self._now, self._members = snapshot, now, members
         self._columns, self._size = Columns(), len(snapshot.alive)
         self._fields: dict[Path, Column] = {}
+        self._pasts: dict[Path, Pasts] = {}
         self._masks: dict[Node, Mask] = {}
         self._events = EventArrays(snapshot, now, self._columns)
 
@@ -54,6 +57,10 @@ class World:
                 return earliest([self._field(path).turns(test, self._now) for path, test in fields])
             case Moved():
                 return moved_turns(node, self._snapshot.moves(node.name), self._size, self._now)
+            case HasBeen():
+                return self._past(node.path).has_been_turns(node)
+            case Changed():
+                return self._past(node.path).changed_turns(node)
             case ConsentIs():
                 return standing.consent_turns(node, self._snapshot.consents(), self._columns, self._size, self._now)
             case MemberOf():
@@ -83,6 +90,10 @@ class World:
             case Moved(name):
                 self._segment(name)                                     # whose record is not kept on cannot be asked
                 return moved(node, self._snapshot.moves(name), self._size, self._now)
+            case HasBeen():
+                return self._past(node.path).has_been(node)
+            case Changed():
+                return self._past(node.path).changed(node)
             case ConsentIs():
                 return standing.consent(node, self._snapshot.consents(), self._columns, self._size, self._now)
             case Suppressed():
@@ -96,6 +107,11 @@ class World:
         if name not in self._members:
             raise RuleFailure(f"segment '{name}', which it asks, fails")
         return self._members[name]
+
+    def _past(self, path: Path) -> Pasts:
+        if path not in self._pasts:
+            self._pasts[path] = Pasts(self._snapshot.pasts(path), self._columns, self._size, self._now)
+        return self._pasts[path]
 
     def _field(self, path: Path) -> Column:
         if path not in self._fields:

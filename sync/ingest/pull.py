@@ -94,18 +94,19 @@ def pull(
         if stopping():
             break
     crash_point("pull.before_settle")
-    _settle(store, source, namings, wanted, outcomes)
+    _settle(store, source, namings, wanted, outcomes, clock.now())
     return outcomes
 
 
 def _settle(
     store: Store, source: Source, namings: Mapping[int, Naming], wanted: Sequence[Stream], outcomes: Sequence[Pulled],
+    now: Millis,
 ) -> None:
     """Merges wait until every profile stream has reached its end: only then is it known who still shares an address."""
     ended = {outcome.stream for outcome in outcomes if not outcome.error or outcome.off}
     with store.transaction() as db:
         if all(stream.name in ended for stream in wanted if stream.kind is StreamKind.PROFILES):
-            people.settle(db, source.number)
+            people.settle(db, source.number, now)
         join_known_strays(db, namings)
 
 
@@ -190,22 +191,22 @@ def _take(
             joined = people.write_profiles(db, source.number, source.name, page.profiles, now, sweep)
             join_strays(db, source.number, joined.profiles, joined.addresses, namings)
             new, refused = joined.new, joined.refused
-        people.mark_gone(db, source.number, page.gone)
+        people.mark_gone(db, source.number, page.gone, now)
         if page.events:
             written = write_events(db, source.number, page.events, source.naming)
             new, refused = new + written.new, refused + written.refused
         streams.advance(db, source.number, stream, page, now)
         if page.last and page.complete and stream.sweep:
-            _finish_sweep(db, source, stream)
+            _finish_sweep(db, source, stream, now)
         crash_point("pull.before_commit")
     return new, refused
 
 
-def _finish_sweep(db: streams.Database, source: Source, stream: Stream) -> None:
+def _finish_sweep(db: streams.Database, source: Source, stream: Stream, now: Millis) -> None:
     """Whoever a complete sweep did not see is gone. An empty sweep where people were is a broken read, not a truth."""
     sweep, seen, known = streams.seen(db, source.number, stream.name)
     if seen == 0 and known > 0:
         raise EmptySweep(
             source.capabilities.platform, stream.name, FaultKind.EDGE, code=f"empty where {known} profiles were",
         )
-    people.mark_unseen_gone(db, source.number, sweep)
+    people.mark_unseen_gone(db, source.number, sweep, now)

@@ -11,7 +11,7 @@ from sync.config.model import Config
 from sync.evaluate.from_store import StoreSnapshot
 from sync.evaluate.run import snapshot_of
 from sync.language.needs import needs
-from sync.language.person import ConsentFact, Event, MembershipFact, Move, Person
+from sync.language.person import ConsentFact, Event, MembershipFact, Move, Past, Person
 from sync.language.values import Path, decode
 from sync.model import canonical_email
 from sync.source import Origin
@@ -36,6 +36,7 @@ def person_of(store: Store, config: Config, sources: Mapping[str, Origin], conta
         fields=_fields(snapshot, contact, {path for rule in rules.values() for path in needs(rule).fields}),
         events=_events(store, contact), consents=_consents(store, contact), memberships=_memberships(snapshot, contact),
         moves=_moves(snapshot, contact, {name for rule in rules.values() for name in needs(rule).moves}),
+        pasts={need.path: _pasts(snapshot, contact, need.path) for rule in rules.values() for need in needs(rule).pasts},
         known_since=since, sample_key=key, rules=rules,
     )
 
@@ -79,6 +80,13 @@ def _memberships(snapshot: StoreSnapshot, contact: int) -> tuple[MembershipFact,
     return tuple(
         MembershipFact(row["connection"], row["kind"], row["name"], row["audience"], row["at"])
         for row in snapshot.memberships().to_pylist() if row["contact"] == contact
+    )
+
+
+def _pasts(snapshot: StoreSnapshot, contact: int, path: Path) -> tuple[Past, ...]:
+    return tuple(
+        Past(row["at"], None if row["value"] is None else decode(row["value"]), row["changed"])
+        for row in snapshot.pasts(path).to_pylist() if row["contact"] == contact
     )
 
 

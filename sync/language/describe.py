@@ -5,6 +5,7 @@ from __future__ import annotations
 from sync.language.happened import Filter, Happened, Measure
 from sync.language.moves import Moved
 from sync.language.nodes import All, AnyOf, InSegment, Node, NoneOf, Not
+from sync.language.pasts import Changed, HasBeen
 from sync.language.predicates import Compare, Each, IsSet, Limit, NumberTest, Predicate, Size, Test
 from sync.language.values import number_text, path_text
 from sync.language.who import ConsentIs, Contact, MemberOf, Sample, Suppressed
@@ -27,6 +28,11 @@ def describe(node: Node) -> str:
             return _happened(node)
         case InSegment(name):
             return f"in segment {name}"
+        case HasBeen(path, test, window):
+            return f"{path_text(path)} {_predicate(test)} since {window}"
+        case Changed(path, before, after, window):
+            parts = [f" from {_predicate(before)}" if before else "", f" to {_predicate(after)}" if after else ""]
+            return f"{path_text(path)} changed{''.join(parts)}" + _when(window)
         case Moved(name, entered, window):
             return f"{'entered' if entered else 'left'} segment {name}" + _when(window)
         case ConsentIs(channel, state, connection, window):

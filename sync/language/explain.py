@@ -11,6 +11,7 @@ from sync.language.happened import Happened, Measure
 from sync.language.missing import lacks, number, together
 from sync.language.moves import Moved
 from sync.language.nodes import All, AnyOf, InSegment, Node, NoneOf, Not
+from sync.language.pasts import Changed, HasBeen
 from sync.language.person import Event, Person
 from sync.language.values import RuleFailure, canonical, instant_text, look, path_text, read_number
 from sync.language.who import ConsentIs, Contact, MemberOf, contact_record
@@ -105,6 +106,12 @@ def _value(node: Node, person: Person, now: Millis) -> str:
     if isinstance(node, Moved):
         moments = node.moments(person)
         return f"last {instant_text(moments[-1])}" if moments else "never"
+    if isinstance(node, HasBeen):
+        since = node.since(person, now)
+        return "not now" if since is None else f"since {instant_text(since)}"
+    if isinstance(node, Changed):
+        steps = node.changes(person, now)
+        return "; ".join(f"{canonical(old.value)} → {canonical(new.value)} {instant_text(new.at)}" for old, new in steps[-3:]) or "never"
     if isinstance(node, ConsentIs) and node.window is not None:
         return ", ".join(f"since {instant_text(at)}" for at in sorted(node.moments(person)))
     if isinstance(node, MemberOf) and node.window is not None:

@@ -7,9 +7,10 @@ from dataclasses import dataclass
 from sync.language.happened import CURRENCY, MACHINE, Filter, Happened, Measure, Names
 from sync.language.moves import Moved
 from sync.language.nodes import InSegment, Node, walk
+from sync.language.pasts import Changed, HasBeen
 from sync.language.values import Path
 from sync.language.who import KNOWN_SINCE, ConsentIs, Contact, MemberOf, Suppressed
-from sync.language.window import Window
+from sync.language.window import Window, Within
 
 
 @dataclass(frozen=True, slots=True)
@@ -22,15 +23,24 @@ class EventNeed:
 
 
 @dataclass(frozen=True, slots=True)
+class PastNeed:
+    """The history of the field *path*, as far back as *window* begins."""
+
+    path: Path
+    window: Window
+
+
+@dataclass(frozen=True, slots=True)
 class Needs:
     """All that a rule reads. *connections* are those whose consent or membership it asks (None among them: any); *moves*: segments,
-    also in *segments*, whose record of who entered and left it asks."""
+    also in *segments*, whose record of who entered and left it asks; *pasts*: fields, also in *fields*, whose history it asks."""
 
     fields: frozenset[Path]
     events: frozenset[EventNeed]
     segments: frozenset[str]
     connections: frozenset[str | None]
     moves: frozenset[str] = frozenset()
+    pasts: frozenset[PastNeed] = frozenset()
 
 
 def needs(node: Node) -> Needs:
@@ -40,6 +50,7 @@ def needs(node: Node) -> Needs:
     segments: set[str] = set()
     connections: set[str | None] = set()
     moves: set[str] = set()
+    pasts: set[PastNeed] = set()
     for each in walk(node):
         match each:
             case Contact():
@@ -48,6 +59,12 @@ def needs(node: Node) -> Needs:
                 events.add(EventNeed(each.filter.names, event_properties(each), each.window))
             case InSegment(name):
                 segments.add(name)
+            case HasBeen(path, _, window):
+                fields.add(path)
+                pasts.add(PastNeed(path, Within(window.span)))
+            case Changed(path, _, _, changed):
+                fields.add(path)
+                pasts.add(PastNeed(path, changed))
             case Moved(name):
                 segments.add(name)
                 moves.add(name)
@@ -55,7 +72,7 @@ def needs(node: Node) -> Needs:
                 connections.add(each.connection)
             case Suppressed():
                 connections.add(None)
-    return Needs(frozenset(fields), frozenset(events), frozenset(segments), frozenset(connections), frozenset(moves))
+    return Needs(frozenset(fields), frozenset(events), frozenset(segments), frozenset(connections), frozenset(moves), frozenset(pasts))
 
 
 def event_properties(node: Happened) -> frozenset[Path]:

@@ -7,7 +7,8 @@ from fractions import Fraction
 from typing import Literal
 
 from sync.language.literals import share
-from sync.language.nodes import InSegment, Node
+from sync.language.nodes import All, InSegment, Node
+from sync.language.parse_pasts import is_past, past
 from sync.language.parse_windows import window
 from sync.language.predicate_parser import Fields, fields
 from sync.language.reader import Reader, held
@@ -20,8 +21,15 @@ from sync.located import Mapping, Scalar
 
 def _contact(reader: Reader, mapping: Mapping) -> Node | None:
     value = reader.mapping(held(mapping, "contact"), "'contact'", "{country: [DE, AT, CH]}")
-    found = None if value is None else fields(reader, value, Fields(checked=True))
-    return None if found is None else Contact(found)
+    if value is None:
+        return None
+    asked = tuple(entry for entry in value.entries if not is_past(entry[1]))
+    found = fields(reader, Mapping(asked, value.place), Fields(checked=True))
+    before = [past(reader, key, said) for key, said in value.entries if isinstance(said, Mapping) and is_past(said)]
+    if found is None or None in before:
+        return None
+    nodes = [*([Contact(found)] if found else []), *(each for each in before if each is not None)]
+    return nodes[0] if len(nodes) == 1 else All(tuple(nodes))
 
 
 def _segment(reader: Reader, mapping: Mapping) -> Node | None:

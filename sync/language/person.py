@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from connectors.base import Millis
-from sync.language.values import Json, canonical
+from sync.language.values import Json, Path, canonical
 
 if TYPE_CHECKING:
     from sync.language.nodes import Node
@@ -61,6 +61,15 @@ class Move:
 
 
 @dataclass(frozen=True, slots=True)
+class Past:
+    """What a field holds from *at* on, until the next one. *changed*: known to have been another value before; a first sight is not."""
+
+    at: Millis
+    value: Json
+    changed: bool = True
+
+
+@dataclass(frozen=True, slots=True)
 class Person:
     """All that is known of one contact. *rules* are the other segments that `segment:` may name.
 
@@ -72,6 +81,7 @@ class Person:
     consents: tuple[ConsentFact, ...] = ()
     memberships: tuple[MembershipFact, ...] = ()
     moves: tuple[Move, ...] = ()
+    pasts: Mapping[Path, tuple[Past, ...]] = field(default_factory=dict)
     known_since: Millis = 0
     sample_key: str = ""
     rules: Mapping[str, Node] = field(default_factory=dict)

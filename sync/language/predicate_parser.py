@@ -32,6 +32,7 @@ from sync.language.words import (
     NUMBER_OPERATORS,
     OPERATORS,
     ORDER_OPERATORS,
+    PAST_WORDS,
     RELATIVE_OPERATORS,
     TEXT_OPERATORS,
     nearest,
@@ -90,6 +91,10 @@ def predicate(reader: Reader, name: str, value: Value, whose: Fields) -> Predica
 
 def _operators_only(reader: Reader, name: str, value: Mapping) -> bool:
     wrong = [key for key, _ in value.entries if key.text not in (*OPERATORS, *MODIFIERS)]
+    if before := [key for key in wrong if key.text in PAST_WORDS]:
+        word = before[0].text
+        reader.complain(before[0].place, f"'{word}' asks what a field of the contact was before: it stands directly under that field")
+        return False
     later = [key for key in wrong if key.text in LATER_OPERATORS]
     for key in later or wrong:                                          # what stands beside `has_been` comes later with it
         if later:

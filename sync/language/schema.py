@@ -45,6 +45,7 @@ def definitions() -> Schema:
         "condition": _condition(),
         "conditions": {"type": "array", "items": _ref("condition"), "minItems": 1},
         "predicate": {"anyOf": [*_SCALARS["anyOf"], _operators()]},
+        "contact_fields": _contact_fields(),
         "fields": {"type": "object", "additionalProperties": _ref("predicate"), "minProperties": 1},
         "number_test": {"anyOf": [*_NUMBERS["anyOf"], _object({**_number_operators(), "missing": _MISSING}, at_least=1)]},
         **{name: _measure(name) for name in MEASURES},
@@ -84,7 +85,7 @@ def _kinds() -> dict[str, tuple[Schema, Schema]]:
         "any": (several, {}),
         "none": (several, {}),
         "not": (_ref("condition"), {}),
-        "contact": (_ref("fields"), {}),
+        "contact": (_ref("contact_fields"), {}),
         "event": (_NAMES, _event_keys()),
         "segment": (_NAME, {}),
         "member_of": (membership, {}),
@@ -104,6 +105,13 @@ def _event_keys() -> Schema:
         **{name: _ref(name) for name in MEASURES},
         **_window_keys(),
     }
+
+
+def _contact_fields() -> Schema:
+    """A contact's field may also be asked what it was before."""
+    stood = _object({"has_been": _ref("predicate"), "for": _DURATION}, ("has_been", "for"))
+    moved = _object({"changed": {"type": "boolean"}, "from": _ref("predicate"), "to": _ref("predicate"), **_window_keys()}, ("changed",))
+    return {"type": "object", "additionalProperties": {"anyOf": [_ref("predicate"), stood, moved]}, "minProperties": 1}
 
 
 def _window_keys() -> Schema:

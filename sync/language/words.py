@@ -22,10 +22,12 @@ MODIFIERS = ("missing", "ignore_case")
 
 NEGATIVES = {"is_not": "in", "not_in": "in", "not_contains": "contains"}   # the positive one of which each is the complement
 
+PAST_WORDS = ("has_been", "changed")                                      # of a field of the contact, with what stands beside them
+
 LATER_KINDS = ("sequence", "for_each", "rank", "stopped", "resumed", "emails", "traits", "points")
 LATER_SEGMENT_KEYS = ("holdout", "on_enter", "on_leave")
 LATER_EVENT_KEYS = ("most_frequent", "first", "last", "streak", "in_at_least", "of_last", "period", "during", "same")
-LATER_OPERATORS = ("during", "anniversary", "anniversary_within", "near", "has_been", "changed")
+LATER_OPERATORS = ("during", "anniversary", "anniversary_within", "near")
 
 RULE_KEYS = frozenset({*KINDS, *EVENT_KEYS})                               # of a segment's own map, what its rule takes
 LATER_KEYS = frozenset({*LATER_KINDS, *LATER_SEGMENT_KEYS, *LATER_EVENT_KEYS})

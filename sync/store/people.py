@@ -17,7 +17,7 @@ import orjson
 
 from connectors.base import Consent, ConsentState, Millis, Profile, ProfileId
 from sync.model import ContactId, Email, canonical_email
-from sync.store import border
+from sync.store import border, pasts
 from sync.store.records import rederive
 
 MOST_MERGES = 20                                    # in one pull; more are held for a person
@@ -44,6 +44,7 @@ def write_profiles(
     for profile in fit:
         page.write(profile)
     page.flush()
+    pasts.note(db, page.touched, page.fresh, now)
     page.joined.refused = len(profiles) - len(fit)
     return page.joined
 
@@ -57,6 +58,8 @@ class _Page:
         self.owners: dict[str, tuple[ContactId, str]] = {}              # address → contact, role
         self.joined = Joined()
         self.next_contact: int | None = None
+        self.touched: set[ContactId] = set()                            # contacts whose fields may be others now
+        self.fresh: set[ContactId] = set()                              # those with a profile that was not known before
         self.stored: set[str] = set()                                   # profiles that may have consents in the store
         self.contacts: list[tuple[ContactId, str, Millis]] = []
         self.profiles: list[tuple[object, ...]] = []
@@ -89,7 +92,9 @@ class _Page:
             self._take_alias(contact, canonical_email(alias))
         for absorbed in profile.absorbed:
             self._absorb(contact, profile.id, absorbed)
+        self.touched.add(contact)
         if profile.id not in self.known:
+            self.fresh.add(contact)
             self.joined.profiles.append(profile.id)
             self.joined.new += 1
         self.known[profile.id] = (contact, address)
@@ -200,6 +205,7 @@ class _Page:
             self.joined.profiles.append(absorbed)
             return
         self.db.execute("update profiles set state = 'gone' where connection = ? and id = ?", (self.connection, absorbed))
+        self.touched.add(known[0])
         if known[0] != contact:
             want_merge(self.db, self.connection, known[0], contact, f"merged on {self.name}", self.now)
 
@@ -210,17 +216,22 @@ def mailable(consent: Iterable[Consent]) -> bool:
     return not any(c.channel == "email" and not c.scope and (c.suppressed or c.state in states) for c in consent)
 
 
-def mark_gone(db: sqlite3.Connection, connection: int, ids: Iterable[ProfileId]) -> None:
-    db.executemany(
-        "update profiles set state = 'gone' where connection = ? and id = ?", [(connection, border.text(i)) for i in ids],
-    )
+def mark_gone(db: sqlite3.Connection, connection: int, ids: Iterable[ProfileId], now: Millis) -> None:
+    texts = orjson.dumps([border.text(each) for each in ids]).decode()
+    _gone(db, "connection = ? and id in (select value from json_each(?))", (connection, texts), now)
 
 
-def mark_unseen_gone(db: sqlite3.Connection, connection: int, sweep: int) -> int:
+def mark_unseen_gone(db: sqlite3.Connection, connection: int, sweep: int, now: Millis) -> int:
     """Profiles that the complete sweep number *sweep* did not see are gone; how many."""
-    return db.execute(
-        "update profiles set state = 'gone' where connection = ? and swept < ? and state != 'gone'", (connection, sweep),
-    ).rowcount
+    return _gone(db, "connection = ? and swept < ?", (connection, sweep), now)
+
+
+def _gone(db: sqlite3.Connection, which: str, bound: tuple[object, ...], now: Millis) -> int:
+    rows = db.execute(
+        f"update profiles set state = 'gone' where {which} and state != 'gone' returning contact", bound,  # noqa: S608 - our own words
+    ).fetchall()
+    pasts.note(db, {contact for (contact,) in rows}, (), now)
+    return len(rows)
 
 
 # --- merges ---------------------------------------------------------------------------------------------------------------
@@ -238,7 +249,7 @@ def want_merge(
     )
 
 
-def settle(db: sqlite3.Connection, connection: int) -> tuple[int, int]:
+def settle(db: sqlite3.Connection, connection: int, now: Millis) -> tuple[int, int]:
     """Carry out the merges that the pull of *connection* noted, unless there are more than MOST_MERGES: (done, held)."""
     _drop_untrue(db)
     wanted = db.execute("select survivor, absorbed from merges where held = 0 and connection = ? order by id", (connection,))
@@ -247,7 +258,7 @@ def settle(db: sqlite3.Connection, connection: int) -> tuple[int, int]:
         db.execute("update merges set held = 1 where held = 0 and connection = ?", (connection,))
         return 0, len(into)
     if into:
-        _merge(db, into)
+        _merge(db, into, now)
     db.execute("delete from merges where held = 0 and connection = ?", (connection,))
     return len(into), 0
 
@@ -308,7 +319,7 @@ def _groups(pairs: Iterable[tuple[int, int]]) -> dict[int, int]:
     return {contact: lowest(contact) for contact in into}
 
 
-def _merge(db: sqlite3.Connection, into: Mapping[int, int]) -> None:
+def _merge(db: sqlite3.Connection, into: Mapping[int, int], now: Millis) -> None:
     """Profiles, addresses, facts and history of the shorter-known contacts move to the longer-known ones, which *into* names."""
     moves = [(survivor, absorbed) for absorbed, survivor in into.items()]
     with rederive(db, {*into, *into.values()}):
@@ -319,3 +330,4 @@ def _merge(db: sqlite3.Connection, into: Mapping[int, int]) -> None:
         "update events set contact = (select merged_into from contacts where id = events.contact) "
         "where contact in (select value from json_each(?))", (orjson.dumps(list(into)).decode(),),
     )
+    pasts.merge(db, into, now)

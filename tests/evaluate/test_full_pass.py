@@ -21,6 +21,7 @@ from sync.evaluate.world import World
 from sync.language.happened import Happened
 from sync.language.moves import Moved
 from sync.language.nodes import Node, walk
+from sync.language.pasts import Changed, HasBeen
 from sync.language.person import Person
 from sync.language.values import RuleFailure
 from sync.language.who import ConsentIs, Contact, MemberOf
@@ -179,9 +180,10 @@ def test_whoever_is_erased_is_in_no_segment() -> None:
 @given(rng=st.randoms(use_true_random=False))
 def test_until_when_a_condition_stands_is_what_the_oracle_says(rng: Random) -> None:
     people = [worlds.person(rng, number) for number in range(4)]
-    kinds = ("member_of: since when", "consent: since when", "entered", "left")
+    kinds = ("has_been", "changed", "member_of: since when", "consent: since when", "entered", "left")
     asked = [worlds.node_of(worlds.tree(rng)), *(worlds.node_of(worlds.KINDS[kind](rng)) for kind in kinds)]
-    leaves = [node for rule in asked for node in walk(rule) if isinstance(node, Contact | Happened | ConsentIs | MemberOf | Moved)]
+    timed = (Contact, Happened, ConsentIs, MemberOf, Moved, HasBeen, Changed)
+    leaves = [node for rule in asked for node in walk(rule) if isinstance(node, timed)]
     world = World(snapshot_of(people, leaves), NOW, {})
     for leaf in leaves:
         expected = [leaf.turn(person, NOW) for person in people]

@@ -13,7 +13,7 @@ from sync.evaluate.turns import NEVER
 from sync.evaluate.world import World
 from sync.language.graph import layers, sequence
 from sync.language.needs import needs
-from sync.language.person import ConsentFact, Event, MembershipFact, Move, Person
+from sync.language.person import ConsentFact, Event, MembershipFact, Move, Past, Person
 from tests.evaluate.worlds import node_of
 from tests.language.support import NOW, SCOPE, rule
 
@@ -89,3 +89,47 @@ def test_a_segment_that_asks_its_own_moves_is_a_ring() -> None:
     asks = replace(SCOPE, segments=("a", "b"))
     rules = {"a": rule("not: {left: {segment: b}}", asks), "b": rule("segment: a", asks)}
     assert sequence(rules)[1] == [["a", "b", "a"]]
+
+
+PLAN = ("plan",)
+
+
+def stood(at: int) -> Person:
+    return Person(pasts={PLAN: (Past(at - DAY, "basic", changed=False), Past(at, "gold"))})
+
+
+@pytest.mark.parametrize(("asked", "holds"), [
+    ({"has_been": "gold", "for": "1d"}, {NOW - DAY: True, NOW - DAY + 1: False, NOW + 1: False}),
+    ({"has_been": ["gold", "basic"], "for": "1d"}, {NOW: True, NOW + 1: False, NOW + DAY: False}),
+    ({"changed": True, "within": "1d"}, {NOW - DAY: False, NOW - DAY + 1: True, NOW: True, NOW + 1: False}),
+    ({"changed": True, "from": "basic", "to": "gold", "within": "1d"}, {NOW: True, NOW + 1: False}),
+    ({"changed": True, "from": "gold"}, {NOW: False}),
+    ({"changed": True, "to": "basic"}, {NOW: False, NOW + DAY: False}),
+    ({"changed": False, "within": "1d"}, {NOW - DAY: True, NOW - DAY + 1: False}),
+])
+def test_pasts_count_to_the_millisecond(asked: dict[str, Any], holds: dict[int, bool]) -> None:
+    node, people = node_of({"contact": {"plan": asked}}), [stood(at) for at in holds]
+    assert [node.matches(person, NOW) for person in people] == list(holds.values())
+    world = World(snapshot_of(people, [node]), NOW, {})
+    assert world.mask(node).tolist() == list(holds.values())
+    for leaf in node.children or (node,):
+        assert world.turns(leaf).tolist() == [NEVER if (turn := leaf.turn(person, NOW)) is None else turn for person in people]
+
+
+@pytest.mark.parametrize(("pasts", "gold_for_a_day", "ever_changed"), [
+    ((), False, False),
+    ((Past(NOW - 9 * DAY, "gold", changed=False),), True, False),
+    ((Past(NOW - 9 * DAY, "gold", changed=False), Past(NOW - 5 * DAY, "gold")), True, False),
+    ((Past(NOW - 9 * DAY, "gold", changed=False), Past(NOW - 5 * DAY, "basic", changed=False)), False, False),
+    ((Past(NOW - 9 * DAY, "gold", changed=False), Past(NOW - 5, "basic"), Past(NOW - 4, "gold")), False, True),
+    ((Past(NOW - 9 * DAY, None, changed=False), Past(NOW - 2 * DAY, "gold")), True, True),
+    ((Past(NOW - 9 * DAY, "gold"),), True, False),
+])
+def test_a_break_starts_the_time_anew_and_a_first_sight_is_no_change(
+    pasts: tuple[Past, ...], gold_for_a_day: bool, ever_changed: bool,
+) -> None:
+    nodes = [node_of({"contact": {"plan": asked}}) for asked in ({"has_been": "gold", "for": "1d"}, {"changed": True})]
+    who = Person(pasts={PLAN: pasts})
+    assert [node.matches(who, NOW) for node in nodes] == [gold_for_a_day, ever_changed]
+    world = World(snapshot_of([Person(), who, Person()], nodes), NOW, {})
+    assert [world.mask(node).tolist() for node in nodes] == [[False, gold_for_a_day, False], [False, ever_changed, False]]

@@ -12,7 +12,7 @@ from typing import Any
 
 from sync.language.nodes import Node
 from sync.language.parser import parse_rule
-from sync.language.person import ConsentFact, Event, MembershipFact, Move, Person
+from sync.language.person import ConsentFact, Event, MembershipFact, Move, Past, Person
 from sync.language.reader import RuleScope
 from sync.language.values import instant_text
 from sync.located import Listing, Mapping, Place, Scalar, Value
@@ -100,7 +100,14 @@ def person(rng: Random, number: int = 0) -> Person:
         events.append(events[0])
     key = f"person{number}-{rng.randint(0, 99)}@example.com"
     moves = [Move(rng.choice(SEGMENTS), moment(rng), rng.random() < 0.5) for _ in range(rng.choice([0, 2, 4, 6]))]
-    return Person(fields(rng), tuple(events), tuple(consents), tuple(memberships), tuple(moves), moment(rng), key)
+    return Person(fields(rng), tuple(events), tuple(consents), tuple(memberships), tuple(moves), {("plan",): pasts(rng)}, moment(rng), key)
+
+
+def pasts(rng: Random) -> tuple[Past, ...]:
+    """What the plan was, each at a time of its own; the first is a first sight, and so are some others."""
+    values = (None, "gold", "gold", "basic", "gold plus", ["gold", "basic"])
+    times = sorted({moment(rng) for _ in range(rng.choice([0, 1, 2, 3, 5]))})
+    return tuple(Past(at, rng.choice(values), place > 0 and rng.random() < 0.8) for place, at in enumerate(times))
 
 
 # --- rules: each kind by its name ---------------------------------------------------------------------------------------------
@@ -164,7 +171,7 @@ def asked(field: str, *tests: Any) -> Callable[[Random], Rule]:
     """A `contact:` condition on *field*; with `missing:` said now and then."""
     def make(rng: Random) -> Rule:
         test = rng.choice(tests)
-        if isinstance(test, dict) and "is_set" not in test and rng.random() < 0.3:
+        if isinstance(test, dict) and not test.keys() & {"is_set", "has_been"} and rng.random() < 0.3:
             test = {**test, "missing": rng.choice(["match", "fail"])}
         return {"contact": {field: test}}
 
@@ -239,6 +246,13 @@ LEAVES: dict[str, Callable[[Random], Rule]] = {
     "consent: connection": lambda rng: {"consent": {"channel": "email", "is": rng.choice(["granted", "unknown"]),
                                                     "connection": rng.choice(["mailchimp", "hubspot"])}},
     "suppressed": lambda rng: {"suppressed": rng.choice([True, False])},
+    "has_been": asked("plan", {"has_been": "gold", "for": "2h"}, {"has_been": ["gold", "basic"], "for": "1d"},
+                      {"has_been": {"is_not": "basic"}, "for": "1w"}, {"has_been": {"starts_with": "gold"}, "for": "90s"}),
+    "changed": lambda rng: {"contact": {"plan": {
+        "changed": rng.choice([True, True, False]),
+        **rng.choice([{}, {}, {"from": {"is_set": False}}, {"to": "gold"}, {"from": {"is_not": "basic"}, "to": ["gold", "basic"]}]),
+        **window(rng),
+    }}},
     "member_of: since when": lambda rng: {"member_of": {"mailchimp": {"tag": "Café"}, **some_window(rng)}},
     "consent: since when": lambda rng: {"consent": {"channel": "email", "is": rng.choice(["withdrawn", "withdrawn", "unknown", "granted"]),
                                                     **some_window(rng)}},

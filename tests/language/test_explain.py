@@ -83,6 +83,7 @@ RIGHT = [
     "{contact: {mailchimp.tags: {any: {sku: x, qty: {at_least: 2}}}, klaviyo.list: {all: [a, b], size: {at_most: 3}, missing: fail}}}",
     "{all: [{any: [{segment: vip}]}, {none: [{suppressed: true}]}, {not: {consent: {channel: email, is: granted}}}]}",
     "{any: [{entered: {segment: vip, within: 7d}}, {left: {segment: vip}}, {member_of: {mailchimp: {tag: VIP}, within: 15d}}]}",
+    "{contact: {city: {has_been: [a, b], for: 30d}, region: {changed: true, from: a, to: {is_set: false}, ago: [30d, 7d]}}}",
     "{consent: {channel: email, is: granted, connection: hubspot, within: 15d}}",
     "{all: [{member_of: {mailchimp: {tag: VIP, audience: de}}}, {sample: {share: 10%, salt: x}}]}",
 ]
@@ -90,7 +91,8 @@ JUDGED_BY_CHECK_ALONE = (
     "unknown segment", "unknown field", "unknown connection", "unknown channel", "unknown audience", "RE2", "beyond the second",
     "takes a number or a date", "day or an instant", "one of each", "empty text", "is no field name", "finer than",
     "has no lists", "different ages", "not after", "a star may end one", "nothing to compare", "counts, so it takes",
-    "says the same thing twice", "0 and up to 100", "two windows", "needs a text operator", "whole number of s",
+    "says the same thing twice", "0 and up to 100", "two windows",
+    "never changes", "what stands here", "a field of the contact was", "needs a text operator", "whole number of s",
     "either a tag or a list", "names one connection", "is asked nothing", "did you mean 'starts_with'", "takes a number, without",
     "cannot be compared with another field", "compared with nothing", "takes a name",
 )

@@ -70,7 +70,7 @@ def tell(store: Store, connection: int, *events: Event, **more: Any) -> facts.Wr
 
 def settle(store: Store, connection: int = 1) -> tuple[int, int]:
     with store.transaction() as db:
-        return people.settle(db, connection)
+        return people.settle(db, connection, NOW)
 
 
 def contact_of(store: Store, connection: int, name: str) -> int:

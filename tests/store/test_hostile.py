@@ -7,12 +7,13 @@ from typing import Any
 import pytest
 
 from connectors.base import Event, ProfileId
-from sync.evaluate.from_store import FieldSource, StoreSnapshot
+from sync.evaluate.from_store import StoreSnapshot
 from sync.evaluate.full_pass import full_pass
 from sync.language.nodes import Node
 from sync.language.person import Event as Fact
 from sync.language.person import Person
 from sync.language.values import RuleFailure, decode
+from sync.store.fields import FieldSource
 from sync.store.store import Store
 from tests.language.support import DAY, NOW, rule
 from tests.store.ground import profile, tell, write

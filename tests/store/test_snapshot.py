@@ -12,13 +12,14 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from connectors.base import Consent, ConsentState, Event, EventName, Profile, ProfileId
-from sync.evaluate.from_store import FieldSource, StoreSnapshot
+from sync.evaluate.from_store import StoreSnapshot
 from sync.evaluate.full_pass import full_pass
 from sync.language.needs import needs
 from sync.language.nodes import Node
-from sync.language.person import Person
+from sync.language.person import Past, Person
 from sync.language.values import Path, RuleFailure, canonical, decode, look
 from sync.store import memberships
+from sync.store.fields import FieldSource
 from sync.store.naming import Naming
 from sync.store.store import Store
 from tests.evaluate import worlds
@@ -50,8 +51,24 @@ def settled(who: Person, number: int) -> Person:
     events = [replace(each, properties=plain(each.properties), id=f"{number}-{place}") for place, each in enumerate(who.events)]
     return replace(
         who, fields=plain(who.fields), events=tuple(events), consents=tuple(consents.values()),
-        memberships=tuple(there.values()), known_since=NOW, sample_key=f"klaviyo:p{number}",
+        memberships=tuple(there.values()), pasts={("plan",): plain_pasts(who) or (Past(NOW, None, changed=False),)},
+        known_since=NOW, sample_key=f"klaviyo:p{number}",
     )
+
+
+def plain_pasts(who: Person) -> tuple[Past, ...]:
+    return tuple(replace(past, value=plain(past.value)) for past in who.pasts[("plan",)])
+
+
+def put_pasts(store: Store, people: list[Person]) -> None:
+    """Whose plan never held anything has no row."""
+    with store.transaction() as db:
+        db.execute("insert into kept_fields values (1, 'plan', '[]', 0, null)")
+        db.executemany("insert into pasts values (1, ?, ?, ?, ?)", [
+            (number, past.at, None if past.value is None else canonical(past.value), past.changed)
+            for number, who in enumerate(people) for past in who.pasts[("plan",)]
+            if len(who.pasts[("plan",)]) > 1 or past.value is not None
+        ])
 
 
 def put(store: Store, people: list[Person]) -> dict[int, tuple[str, str, str, str]]:
@@ -129,6 +146,7 @@ def test_the_full_pass_over_a_store_agrees_with_the_oracle(seed: int) -> None:
     rules = {f"r{number}": worlds.node_of(worlds.tree(rng)) for number in range(8)}
     with new_store() as store:
         watched = put(store, people)
+        put_pasts(store, people)
         paths = {path for rule in rules.values() for path in needs(rule).fields if path != ("known_since",)}
         snapshot = StoreSnapshot(store, {path: sources_of(path) for path in paths}, dict(enumerate(NAMES, 1)), watched)
         result = full_pass(snapshot, rules, NOW)
@@ -207,7 +225,7 @@ def test_merged_contacts_are_not_alive_and_their_facts_are_the_survivors(store: 
     write(store, 1, profile("p1", "one@example.com", absorbed=["p2"]))
     with store.transaction() as db:
         from sync.store.people import settle
-        settle(db, 1)
+        settle(db, 1, NOW)
     snapshot = StoreSnapshot(store, {}, {1: "mailchimp"}, {})
     assert snapshot.alive.tolist() == [True, False]
     assert list(snapshot.sample_keys) == ["one@example.com", "two@example.com"]
