@@ -6,9 +6,10 @@ from collections.abc import Collection, Mapping
 from typing import Any
 
 from connectors.base import PlatformError
+from sync.archiving import seal_when_due
 from sync.evaluate.run import Evaluation, evaluate
 from sync.ingest.pull import Pulled
-from sync.model import ExitCode
+from sync.model import ExitCode, StoreFull
 from sync.reconcile import run as reconciling
 from sync.reconcile.report import guards_of, way_through
 from sync.reconcile.run import Judged, PlanGone, send
@@ -38,8 +39,19 @@ def sync_once(
     outcome["problems"] = wrong | failed
     outcome["pulled"] = pulled_report(pulled)
     outcome["withheld"] = {j.key: dict(j.plan.withheld) for j in judged if j.plan.withheld}
+    outcome["sealed"] = _sealed(street, outcome["problems"])
     code = ExitCode.FAILED if outcome["problems"] else code_of(street, pulled, [], sent)
     return outcome, ExitCode.REFUSED if waiting and code is ExitCode.OK else code
+
+
+def _sealed(street: Street, problems: dict[str, str]) -> dict[str, Any] | None:
+    """What a sealing that was due did, or None; where it could not be done, the *problems* say why: the rest of the run stands."""
+    try:
+        done = seal_when_due(street)
+    except StoreFull as full:
+        problems["sealing"] = str(full)
+        return None
+    return {"events": done.events, "dropped": done.dropped, "files": len(done.written)} if done else None
 
 
 def _let_go(street: Street, judged: Collection[Judged], data_may_go: bool) -> tuple[dict[str, int], dict[str, str], dict[str, str]]:

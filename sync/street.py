@@ -33,6 +33,7 @@ class Watch:
     pulled: pulling.Progress = pulling.silent
     listed: Callable[[str, int], None] = lambda target, members: None
     sent: Callable[[str, int, int], None] = lambda connection, done, total: None
+    sealed: Callable[[str, int, int], None] = lambda period, done, total: None
 
 
 @dataclass

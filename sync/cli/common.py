@@ -64,7 +64,7 @@ def opened(config: Config, clock: Clock, *, progress: bool, stop: threading.Even
     """
     asked = stop or threading.Event()
     with (
-        _writer(Path(config.settings.store)) as store, watching(progress) as watch,
+        writer(Path(config.settings.store)) as store, watching(progress) as watch,
         open_street(config, store, HaltingClock(clock, asked), watch) as street,
         nullcontext() if stop else interruptible(asked),
     ):
@@ -79,7 +79,8 @@ def reading(config: Config) -> Iterator[Store]:
         yield store
 
 
-def _writer(path: Path) -> Store:
+def writer(path: Path) -> Store:
+    """The store for writing. Raises StoreError."""
     try:
         return Store.writer(path)
     except OSError as error:

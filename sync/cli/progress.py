@@ -28,4 +28,5 @@ def bars() -> Iterator[Watch]:
             pulled=lambda connection, stream, rows, total: show(f"{connection} {stream}", rows, total, "rows"),
             listed=lambda target, members: show(target, members, None, "members"),
             sent=lambda connection, done, total: show(connection, done, max(done, total), "changes"),
+            sealed=lambda period, done, total: show("sealing", done, total, "files"),
         )

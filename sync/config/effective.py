@@ -12,7 +12,7 @@ from sync.config.scalars import span_text
 from sync.config.segments import key_of
 from sync.located import Place
 
-_SPANS = {"settings.history", "guards.stale", "schedule.pull.changes", "schedule.pull.complete"}
+_SPANS = {"settings.history", "guards.stale", "schedule.pull.changes", "schedule.pull.complete", "schedule.seal"}
 
 
 def effective(config: Config) -> list[tuple[str, str, Place | None]]:
@@ -53,6 +53,8 @@ def _event(name: str, spec: EventSpec) -> Iterator[tuple[str, str]]:
         yield f"{path}.from", ", ".join(f"{connection}: {native}" for connection, native in spec.sources.items())
     if spec.same:
         yield f"{path}.same", spec.same
+    if spec.keep is not None:
+        yield f"{path}.keep", span_text(spec.keep)
     properties = [*spec.properties.items()]
     for where, held in spec.on_connection.items():
         properties += [(f"{neutral} ({where})", native) for neutral, native in held.items()]

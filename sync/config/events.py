@@ -66,7 +66,8 @@ def _event(notes: Notes, name: Scalar, value: Value, connections: Connections) -
     chosen = form.read("from", sources, no_source)
     no_property: Properties = ({}, {})
     everywhere, there = form.read("properties", _properties(chosen or told), no_property)
-    return EventSpec(chosen, form.read("same", scalars.text, ""), everywhere, there)
+    same, keep = form.read("same", scalars.text, ""), form.read("keep", scalars.span(tuple(scalars.SPANS)), 0)
+    return EventSpec(chosen, same, everywhere, there, keep or None)
 
 
 def _sources(notes: Notes, value: Value, event: str, connections: Connections) -> dict[str, str] | None:

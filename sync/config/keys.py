@@ -65,6 +65,7 @@ EVENT = Section("an event", {
     "from": "A connection, or connection → the platform's own name of the event; no other connection tells it then",
     "same": "The property by which records of several connections are one event",
     "properties": "Property → the platform's own name of it, or → {connection: its name there}",
+    "keep": "How long events of this type are kept, in whole months of the calendar, such as 400d; for ever if not said",
 }, frozenset({"deals"}))
 
 FIELD = Section("a field", {"first_of": "Paths such as hubspot.country; the first that has a value counts"}, frozenset({"as"}))
@@ -97,6 +98,7 @@ GUARDS = Section("guards", {
 SCHEDULE = Section("schedule", {
     "pull": "When to read from the platforms",
     "apply": "What is sent without a person",
+    "seal": "When to seal old events into files: `daily 04:10`, or a duration such as 12h",
 })
 
 PULL = Section("schedule.pull", {

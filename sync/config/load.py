@@ -120,6 +120,7 @@ def _schedule(notes: Notes, value: Value) -> Schedule:
             apply.read("data", scalars.member(Apply), base.apply.data),
             apply.read("edits", scalars.member(Apply), base.apply.edits),
         ),
+        form.read("seal", scalars.cadence, base.seal),
     )
 
 

@@ -85,12 +85,13 @@ class ConnectionSpec:
 class EventSpec:
     """What the config says of one event name. *sources*: connection → native name (`from:`); empty: all that tell it.
     *same*: the property by which two records are one fact. *properties*: neutral → native name, on every connection;
-    *on_connection*: connection → neutral → native name, where they differ."""
+    *on_connection*: connection → neutral → native name, where they differ. *keep*: how long they are kept; None: for ever."""
 
     sources: Mapping[str, str] = field(default_factory=dict)
     same: str = ""
     properties: Mapping[str, str] = field(default_factory=dict)
     on_connection: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
+    keep: Millis | None = field(default=None, repr=False)       # no part of what an event means: a change of it is no edit of a rule
 
 
 @dataclass(frozen=True, slots=True)
@@ -138,6 +139,7 @@ class ApplySchedule:
 class Schedule:
     pull: PullSchedule = PullSchedule()
     apply: ApplySchedule = ApplySchedule()
+    seal: Daily | Millis = Daily(4, 10)
 
 
 @dataclass(frozen=True, slots=True)

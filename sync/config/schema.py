@@ -20,6 +20,7 @@ Schema = dict[str, Any]
 _TEXT: Schema = {"type": ["string", "number", "boolean"]}
 _WHOLE: Schema = {"type": "integer", "minimum": 0}
 _SPAN: Schema = {"type": "string", "pattern": "^[0-9]{1,9}[smhdw]$"}
+_LONG_SPAN: Schema = {"type": "string", "pattern": "^[0-9]{1,9}(mo|[smhdwy])$"}
 _SHARE: Schema = {"type": "string", "pattern": r"^[0-9]{1,3}(\.[0-9]{1,6})? ?%$"}
 _PATHS: Schema = {"type": "array", "items": {"type": "string"}, "minItems": 1}
 _NAME = f"^{scalars.NAME}$"
@@ -67,7 +68,7 @@ def _settings() -> Schema:
     return _map(keys.SETTINGS, {
         "timezone": {"type": "string"}, "currency": {"type": "string", "pattern": "^[A-Z]{3}$"},
         "week_starts": {"const": "monday"},
-        "history": {"type": "string", "pattern": "^[0-9]{1,9}(mo|[smhdwy])$"}, "machine_opens": {"enum": ["ignore", "count"]},
+        "history": _LONG_SPAN, "machine_opens": {"enum": ["ignore", "count"]},
         "store": {"type": "string"},
     })
 
@@ -96,7 +97,7 @@ def _event() -> Schema:
     named: Schema = {"type": "object", "additionalProperties": _TEXT}
     return _map(keys.EVENT, {
         "from": {"anyOf": [{"type": "string"}, named]}, "same": {"type": "string"},
-        "properties": {"type": "object", "additionalProperties": {"anyOf": [_TEXT, named]}},
+        "properties": {"type": "object", "additionalProperties": {"anyOf": [_TEXT, named]}}, "keep": _LONG_SPAN,
     })
 
 
@@ -112,6 +113,7 @@ def _schedule() -> Schema:
     cadence: Schema = {"type": "string", "pattern": "^([0-9]{1,9}[smhdw]|daily +([01][0-9]|2[0-3]):[0-5][0-9])$"}
     return _map(keys.SCHEDULE, {
         "pull": _map(keys.PULL, {"changes": _SPAN, "complete": cadence}),
+        "seal": cadence,
         "apply": _map(keys.APPLY, {"data": _words(Apply), "edits": _words(Apply)}),
     })
 

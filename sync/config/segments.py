@@ -16,6 +16,7 @@ from sync.config.connections import capabilities
 from sync.config.events import Connections, event_names, event_words, known_events, one_witness
 from sync.config.form import Form, Notes, either, word
 from sync.config.including import where
+from sync.config.keeping import looks_past
 from sync.config.model import EventSpec, Existing, Guards, Manage, Require, SegmentSpec, Settings, TargetSpec, Threshold
 from sync.language.graph import order, referenced_segments
 from sync.language.happened import Happened
@@ -132,6 +133,8 @@ def _segment(notes: Notes, name: Scalar, value: Value, names: list[str], around:
         node, problems = parse_rule(rule, _scope(name.text, zone, names, around), places)
         notes.problems += problems
         _reach(notes, name, node, around.settings.history)
+        if node is not None:
+            looks_past(notes, name, node, around.events)
     elif not form.wrong:
         notes.complain(name.place, f"{where} has no rule", "for example event: order_placed")
     return SegmentSpec(name.text, description, zone, node, targets, name.place, places) if node is not None else None

@@ -84,6 +84,11 @@ def sealed_until(db: sqlite3.Connection) -> Millis | None:
     return None if until is None else int(until)
 
 
+def floors(db: sqlite3.Connection) -> dict[int, Millis]:
+    """Type → events from before are not kept; only types of which not all are."""
+    return dict(db.execute("select id, floor from event_types where floor is not null").fetchall())
+
+
 def folder(db: sqlite3.Connection) -> FilePath:
     """Where the files lie. A store that is moved takes this folder with it."""
     (path,) = [row[2] for row in db.execute("pragma database_list") if row[1] == "main"]

@@ -62,6 +62,7 @@ class _Page:
         self.kinds = {
             native: _Kind(types[name], naming.same.get(name, ""), name in naming.ignored) for native, name in names.items()
         }
+        self.floors = archive.floors(db)
         self.records = lookups.records(db, connection, [event.id for event in events])
         self.before: dict[str, Record | None] = {}                      # of records that this page changes: as they were
         self.strays = db.execute("select 1 from strays limit 1").fetchone() is not None
@@ -82,6 +83,8 @@ class _Page:
             key = (kind.type, at, hash_)
             if mutable or removed or kind.same or id_ in self.records:
                 self._take_record(event, key, contact)
+            elif at < self.floors.get(kind.type, at):
+                self.written.repeated += 1          # known once, and no longer kept
             elif contact is None:
                 self._wait(event)
             elif key in self.plain:

@@ -92,11 +92,12 @@ def _retract(db: sqlite3.Connection, facts: Mapping[Fact, Sequence[Row]]) -> Non
 
 
 def _derive(db: sqlite3.Connection, facts: Mapping[Fact, Sequence[Row]], known: Mapping[Told, Apart] = NOTHING) -> None:
-    """The earliest record of each fact is its event. *known*: texts that need not be taken from the record's own."""
-    rows = []
+    """The earliest record of each fact is its event, unless it is of a time that is no longer kept. *known*: texts that
+    need not be taken from the record's own."""
+    rows, floors = [], archive.floors(db)
     for fact, records in facts.items():
-        if records:
-            at, connection, source, text = min(records)
+        at, connection, source, text = min(records, default=(0, 0, "", ""))
+        if records and at >= floors.get(fact[0], at):
             told = (connection, source)
             rows.append(((fact[0], at, _hash(fact)), fact[1], told, known.get(told) or apart(orjson.loads(text))))
     insert(db, "replace", rows)

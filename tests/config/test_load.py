@@ -154,6 +154,20 @@ def test_a_window_longer_than_history_is_a_warning_and_stops_nothing(loads: Load
     assert problems[0].message == "warning: segment 'old' looks back 400d, and settings.history reaches 90d"
 
 
+def test_a_rule_that_looks_further_back_than_its_events_are_kept_is_a_warning(loads: Load) -> None:
+    keeps = "settings: {history: 9y}\nevents: {order_placed: {keep: 400d}, page_viewed: {from: {testing: View}, keep: 2y}}\nsegments:\n"
+    for rule, message in (
+        ("event: order_placed, within: 401d", "looks back 401d for order_placed, and events.order_placed.keep is 400d"),
+        ("event: order_placed, ago: [500d, 1d]", "looks back 500d for order_placed, and events.order_placed.keep is 400d"),
+        ("not: {event: 'order_*'}", "asks for every order_placed there ever was, and events.order_placed.keep is 400d"),
+        ("event: order_placed, within: 400d", ""), ("event: page_viewed, within: 500d", ""),
+    ):
+        config, problems = loads(f"{SMALL}{keeps}  old: {{{rule}}}\n")
+        assert config is not None, problems
+        assert (problems[0].message if problems else "") == (f"warning: segment 'old' {message}" if message else "")
+
+
+
 def test_a_key_under_an_alias_is_read_where_it_stands(sound: Sound) -> None:
     config = sound(SMALL + "guards: {removes: &few {share: 5%, at_most: 5}, adds: *few}\n")
     assert config.guards.adds == Threshold(Fraction(1, 20), 50, 5)
