@@ -200,7 +200,7 @@ def _moved(kept: Ints, edges: tuple[int, int]) -> tuple[int, int]:
 def _gather(measure: Measure, rows: Rows, cuts: Cuts, into: Mapping[Window, Gathered], interned: dict[str, int]) -> None:
     size = next(iter(into.values())).totals.size
     if measure.kind == "count":
-        _add_totals(into, _by_window(cuts, rows.contacts, None, size))
+        _add_totals(into, by_window(cuts, rows.contacts, None, size))
     elif measure.kind == "distinct":
         column = rows.columns[measure.of]
         keys = column.dictionary.keys(interned)
@@ -242,12 +242,12 @@ def _gather_numbers(
             into[window].too_big |= bool(numbers.too_big[codes_of[start:end]].any())
     values = numbers.millionths[codes_of]
     if measure.kind in ("sum", "average"):
-        _add_totals(into, _by_window(cuts, rows.contacts, values, size, numbers.unit))
+        _add_totals(into, by_window(cuts, rows.contacts, values, size, numbers.unit))
     else:
         for window, (start, end) in cuts.items():
             _add_extremes(measure.kind, into[window], rows.contacts[start:end], values[start:end])
     if measure.kind != "sum":
-        for window, numbered in _by_window(cuts, rows.contacts, None, size).items():
+        for window, numbered in by_window(cuts, rows.contacts, None, size).items():
             into[window].numbers = into[window].numbers.plus(numbered)
 
 
@@ -264,7 +264,7 @@ def _add_extremes(kind: str, held: Gathered, contacts: Ints, values: Ints) -> No
     (np.minimum if least else np.maximum).at(held.extremes, contacts, values)
 
 
-def _by_window(cuts: Cuts, contacts: Ints, values: Ints | None, size: int, unit: int = 1) -> dict[Window, ExactSum]:
+def by_window(cuts: Cuts, contacts: Ints, values: Ints | None, size: int, unit: int = 1) -> dict[Window, ExactSum]:
     """What lies in each window, counted or summed, touching each row once: windows are differences of sums from the end on."""
     edges = sorted({edge for pair in cuts.values() for edge in pair}, reverse=True)
     running = ExactSum(size)

@@ -1,0 +1,115 @@
+"""Arrays that are added to and subtracted from event by event: one exact integer per contact, and who was touched."""
+
+from __future__ import annotations
+
+from typing import TypeVar
+
+import numpy as np
+import numpy.typing as npt
+
+from sync.evaluate.counters import LOW, LOW_BITS, ROOM, ExactSum
+from sync.evaluate.snapshot import Ints, Mask
+from sync.language.values import INT64_MAX
+
+G = TypeVar("G", bound=np.generic)
+NOBODY: Ints = np.zeros(0, np.int64)
+
+
+class Cells:
+    """A sum per contact that never drifts: in 64 bits, or as high·2**26 + low once these could overflow. Nothing is held while all
+    are zero. *touched*: contacts whose sum may have changed since `settle`, with repeats."""
+
+    def __init__(self, size: int) -> None:
+        self._size, self._bound = size, 0
+        self._low: Ints | None = None
+        self._high: Ints | None = None
+        self.touched: list[Ints] = []
+
+    @staticmethod
+    def of(filled: ExactSum) -> Cells:
+        """What an engine counted, from here on added to."""
+        made = Cells(filled.size)
+        if filled.low is not None and (filled.high is not None or filled.low.any()):
+            made._low, made._bound = filled.low.astype(np.int64), filled.bound      # a copy: windows share what they are given
+            made._high = None if filled.high is None else filled.high.copy()
+        return made
+
+    def add(self, contacts: Ints, numbers: Ints | None, sign: int) -> None:
+        """Add each of *numbers* (None: 1 each) to its contact, or subtract it where *sign* is -1."""
+        if not len(contacts):
+            return
+        self.touched.append(contacts)
+        most = 1 if numbers is None else max(abs(int(numbers.max())), abs(int(numbers.min())))
+        low, bound = self._held(), most * len(contacts)
+        if self._high is None and self._bound + bound >= ROOM:          # the bound only ever grew: look again
+            self._bound = max(abs(int(low.max())), abs(int(low.min())))
+        if self._high is None and self._bound + bound < ROOM:
+            np.add.at(low, contacts, sign if numbers is None else sign * numbers)
+            self._bound += bound
+        else:
+            self._add_wide(contacts, np.ones(len(contacts), np.int64) if numbers is None else numbers, sign)
+
+    def _held(self) -> Ints:
+        if self._low is None:
+            self._low = np.zeros(self._size, np.int64)
+        return self._low
+
+    def _add_wide(self, contacts: Ints, numbers: Ints, sign: int) -> None:
+        high, low = self._split()
+        np.add.at(high, contacts, sign * (numbers >> LOW_BITS))
+        np.add.at(low, contacts, sign * (numbers & LOW))
+        who = np.unique(contacts)
+        high[who] += low[who] >> LOW_BITS
+        low[who] &= LOW
+
+    def _split(self) -> tuple[Ints, Ints]:
+        """The high and the low part, to be added to in place."""
+        low = self._held()
+        if self._high is None:
+            self._high = low >> LOW_BITS
+            low &= LOW
+        return self._high, low
+
+    def read(self, contacts: Ints) -> tuple[Ints, Mask]:
+        """The sums of *contacts*, and which of them do not fit int64 (what is read there means nothing)."""
+        if self._low is None:
+            return np.zeros(len(contacts), np.int64), np.zeros(len(contacts), bool)
+        low = self._low[contacts]
+        if self._high is None:
+            return low, np.zeros(len(contacts), bool)
+        high = self._high[contacts] + (low >> LOW_BITS)
+        wide = (high > INT64_MAX >> LOW_BITS) | (high < -(2 ** (63 - LOW_BITS)))
+        return (np.where(wide, 0, high) << LOW_BITS) + (low & LOW), wide
+
+    def move(self, giving: int, taking: int) -> None:
+        """What one contact has is the other's."""
+        if self._low is None:
+            return
+        low = self._low
+        if self._high is None and 2 * self._bound < ROOM:
+            self._bound *= 2
+        else:
+            high, low = self._split()
+            high[taking], high[giving] = high[taking] + high[giving], 0
+        low[taking], low[giving] = low[taking] + low[giving], 0
+        self.touched.append(np.array([giving, taking], np.int64))
+
+    def grow(self, size: int) -> None:
+        """Room for *size* contacts."""
+        self._size = max(self._size, size)
+        self._low = None if self._low is None else grown(self._low, size, 0)
+        self._high = None if self._high is None else grown(self._high, size, 0)
+
+    def settle(self) -> Ints:
+        """Who was touched since the last time, with repeats."""
+        found, self.touched = self.touched, []
+        return np.concatenate(found) if found else NOBODY
+
+
+def grown(values: npt.NDArray[G], size: int, filler: int | bool) -> npt.NDArray[G]:
+    """*values* with room for at least *size* entries; new ones hold *filler*."""
+    if size <= len(values):
+        return values
+    made = np.full(max(size, len(values) + len(values) // 8), filler, values.dtype)
+    made[: len(values)] = values
+    return made

@@ -1,0 +1,84 @@
+"""One event type as the tick counts it: which lanes take its events, and where their windows stand."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Sequence
+
+import pyarrow as pa
+
+from connectors.base import Millis
+from sync.evaluate.ahead import Edges, Piece
+from sync.evaluate.batch import Batch, Lane
+from sync.evaluate.cells import Cells
+from sync.evaluate.engine import properties_of
+from sync.evaluate.source import Source
+from sync.evaluate.turns import NEVER
+from sync.language.values import Path
+from sync.language.window import Window
+
+
+class Flow:
+    """Feeds the cells of its lanes. *due*: the first moment at which time alone changes one (or more has to be read)."""
+
+    def __init__(self, name: str, source: Source, codes: dict[str, int]) -> None:
+        self.name, self._source, self._codes = name, source, codes
+        self._lanes: dict[Window, dict[Lane, Cells]] = {}
+        self._edges: dict[Window, Edges] = {}
+        self._fetched: dict[tuple[Millis, Millis], Batch] = {}
+        self.properties: Sequence[Path] = ()
+        self.due: Millis = NEVER
+        self.reads = 0                                                  # rows fetched so far
+
+    def take(self, lanes: dict[Lane, Cells], now: Millis) -> None:
+        """Feed *lanes* from here on, and no others; what they hold is right at *now*, where the windows of known lanes stand."""
+        self._lanes = {}
+        for lane, cells in lanes.items():
+            self._lanes.setdefault(lane.window, {})[lane] = cells
+        self._edges = {window: self._edges.get(window) or Edges(window, now) for window in self._lanes}
+        wanted = properties_of(lanes)
+        if wanted != self.properties:
+            self.properties = wanted
+            self.forget()
+        self.due = now
+
+    def forget(self) -> None:
+        """Read what lies ahead again: it is not what it was."""
+        for edges in self._edges.values():
+            edges.forget()
+        self.due = min(self.due, 0)
+
+    def change(self, table: pa.Table, sign: int) -> None:
+        """Events that arrived, or with -1 were removed: counted by the windows as they stand."""
+        batch = Batch(table, self._codes)
+        for window, edges in self._edges.items():
+            self._count(window, [(batch, *edges.held(batch))], sign)
+            if sign > 0:
+                edges.arrived(batch)
+        if sign < 0:
+            self.forget()
+        self.due = min(self.due, 0)
+
+    def move(self, now: Millis) -> None:
+        """Let time pass until *now*."""
+        if now < self.due:
+            return
+        self._fetched = {}                                              # windows with the same edges share what is read
+        for window, edges in self._edges.items():
+            entering, leaving = edges.move(now, self._fetch)
+            self._count(window, entering, 1)
+            self._count(window, leaving, -1)
+        self.due = min((edges.due(now, self._fetch) for edges in self._edges.values()), default=NEVER)
+        self._fetched = {}
+
+    def _count(self, window: Window, pieces: Collection[Piece], sign: int) -> None:
+        for batch, start, end in pieces:
+            if start < end:
+                for lane, cells in self._lanes[window].items():
+                    cells.add(*batch.added(lane, start, end), sign)
+
+    def _fetch(self, after: Millis, upto: Millis) -> Batch:
+        if (after, upto) not in self._fetched:
+            table = self._source.between(self.name, self.properties, after, upto)
+            self._fetched[after, upto] = Batch(table, self._codes)
+            self.reads += len(table)
+        return self._fetched[after, upto]

@@ -1,0 +1,177 @@
+"""Segments over the answers of their conditions: only those that rest on what flipped, and only for the contacts that did."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping
+
+import numpy as np
+
+from connectors.base import Millis
+from sync.evaluate.cells import NOBODY, grown
+from sync.evaluate.counted import Counted
+from sync.evaluate.recheck import Rechecks
+from sync.evaluate.snapshot import Ints, Mask, every, some
+from sync.language.graph import sequence
+from sync.language.nodes import All, AnyOf, InSegment, Node, NoneOf, Not, walk
+
+Record = Callable[[str, Ints, Ints], None]          # segment, who entered, who left
+COMPOUND = (All, AnyOf, NoneOf, Not, InSegment)     # what is answered from other answers
+
+
+def leaves_of(rules: Iterable[Node]) -> list[Node]:
+    """Each condition that is answered for itself, once, in the order in which they are met."""
+    return list(dict.fromkeys(node for rule in rules for node in walk(rule) if not isinstance(node, COMPOUND)))
+
+
+class Leaves:
+    """The conditions, however they are answered."""
+
+    def __init__(self, counted: Mapping[Node, Counted], rechecks: Rechecks) -> None:
+        self.counted, self.rechecks = counted, rechecks
+
+    def mask(self, node: Node) -> Mask:
+        return (self.counted[node] if node in self.counted else self.rechecks.leaves[node]).mask
+
+    def failure(self, node: Node) -> str:
+        """Why it cannot be answered of somebody; "" when it can."""
+        if node in self.counted:
+            return self.counted[node].why if self.counted[node].broken else ""
+        leaf = self.rechecks.leaves[node]
+        return leaf.why if len(leaf.suspects) else ""
+
+    def segments(self, node: Node) -> frozenset[str]:
+        """The segments that a condition asks by itself."""
+        return self.rechecks.leaves[node].needs.segments if node in self.rechecks.leaves else frozenset()
+
+
+class Trees:
+    """Memberships of segments. *members* of one that fails, or is not answered yet, stand from before."""
+
+    def __init__(self, rules: Mapping[str, Node], standing: Mapping[str, Mask] | None = None) -> None:
+        self._rules = rules
+        self._order, rings = sequence(rules)
+        self._rings = {name: "segments ask each other in a ring: " + " → ".join(ring) for ring in rings for name in ring}
+        self._leaves = {name: leaves_of([rule]) for name, rule in rules.items()}
+        self._asks = {name: {node.name for node in walk(rule) if isinstance(node, InSegment)} for name, rule in rules.items()}
+        self.members: dict[str, Mask] = dict(standing or {})
+        self.failures: dict[str, str] = {}
+        self._pending = set(rules)                  # to be answered of everybody as soon as they can be
+        self._turned: set[str] = set()              # those that began or ceased to fail in the tick under way
+
+    def adopted(self, rules: Mapping[str, Node], room: int) -> Trees:
+        """The same for *rules*; who was in a segment that stays is who its next answer is compared with."""
+        made = Trees(dict(rules), {name: mask for name, mask in self.members.items() if name in rules})
+        for name in rules.keys() & self._rules.keys():
+            if name in self.failures:
+                made.failures[name] = self.failures[name]
+            if name not in self._pending and rules[name] == self._rules[name]:
+                made._pending.discard(name)
+        made.grow(room)
+        return made
+
+    def standing(self, name: str) -> Mask | None:
+        """Who is in a segment; None when that cannot be said."""
+        return None if name in self.failures or name in self._pending else self.members.get(name)
+
+    def grow(self, size: int) -> None:
+        self.members = {name: grown(mask, size, False) for name, mask in self.members.items()}
+
+    def settle(
+        self, leaves: Leaves, flipped: dict[Node, Ints], fresh: Ints, asked: Mapping[Node, Ints], alive: Mask, size: int, now: Millis,
+        record: Record,
+    ) -> tuple[dict[str, Ints], dict[str, Ints]]:
+        """Answer anew what rests on conditions that *flipped*, for *fresh* contacts everything: (who entered, who left).
+
+        *asked*: conditions that are to be asked again once the segments they ask are known, and of whom. *record* is told of each
+        segment that somebody entered or left, before those that ask it are answered.
+        """
+        entered: dict[str, Ints] = {}
+        left: dict[str, Ints] = {}
+        moved: dict[str, Ints] = {}
+        self._turned.clear()
+        waiting = dict(asked)
+        for name in self._order:
+            self._ask_those_that_ask(name, leaves, flipped, moved, waiting, size, now)
+            if self._fails(name, leaves):
+                continue
+            contacts = self._concerned(name, flipped, moved, fresh, size)
+            if len(contacts):
+                came, went = self._answer(name, leaves, contacts, alive)
+                moved[name] = np.union1d(came, went)
+                if len(moved[name]):
+                    record(name, came, went)
+                entered |= {name: came} if len(came) else {}
+                left |= {name: went} if len(went) else {}
+        return entered, left
+
+    def _ask_those_that_ask(
+        self, name: str, leaves: Leaves, flipped: dict[Node, Ints], moved: Mapping[str, Ints], waiting: dict[Node, Ints], size: int,
+        now: Millis,
+    ) -> None:
+        """Conditions that look at other segments: these come first in the order, so they are known by now."""
+        for node in self._leaves[name]:
+            segments = leaves.segments(node)
+            if not segments or node in flipped:
+                continue
+            if segments & self._turned or not leaves.rechecks.leaves[node].answered:
+                contacts: Ints = np.arange(size)
+            else:
+                parts = [waiting.pop(node, NOBODY), *(moved[each] for each in segments if each in moved)]
+                contacts = np.unique(np.concatenate(parts))
+            if len(contacts):
+                flipped |= leaves.rechecks.ask({node: contacts}, size, now, self.standing)
+
+    def _fails(self, name: str, leaves: Leaves) -> bool:
+        """Whether the segment cannot be answered; notes why."""
+        why = self._rings.get(name) or next(filter(None, self._reasons(name, leaves)), "")
+        if bool(why) != (name in self.failures):
+            self._turned.add(name)
+        if why:
+            self.failures[name] = why
+            self._pending.add(name)
+        else:
+            self.failures.pop(name, None)
+        return bool(why)
+
+    def _reasons(self, name: str, leaves: Leaves) -> Iterable[str]:
+        for node in walk(self._rules[name]):
+            if isinstance(node, InSegment):
+                standing = node.name in self._rules and node.name not in self.failures
+                yield "" if standing else f"segment '{node.name}', which it asks, fails"
+            elif not isinstance(node, COMPOUND):
+                yield leaves.failure(node)
+
+    def _concerned(self, name: str, flipped: Mapping[Node, Ints], moved: Mapping[str, Ints], fresh: Ints, size: int) -> Ints:
+        """Of whom the segment may answer otherwise."""
+        if name in self._pending:
+            self._pending.discard(name)
+            self._turned.add(name)
+            return np.arange(size)
+        parts = [flipped[node] for node in self._leaves[name] if node in flipped]
+        parts += [moved[each] for each in self._asks[name] if each in moved]
+        found = [part for part in (*parts, fresh) if len(part)]
+        return np.unique(np.concatenate(found)) if len(found) > 1 else found[0] if found else NOBODY
+
+    def _answer(self, name: str, leaves: Leaves, contacts: Ints, alive: Mask) -> tuple[Ints, Ints]:
+        answers = self._truth(self._rules[name], leaves, contacts) & alive[contacts]
+        if name not in self.members:
+            self.members[name] = np.zeros(len(alive), bool)
+        members = self.members[name]
+        before = members[contacts]
+        members[contacts] = answers
+        return contacts[answers & ~before], contacts[before & ~answers]
+
+    def _truth(self, node: Node, leaves: Leaves, contacts: Ints) -> Mask:
+        match node:
+            case All(children):
+                return every([self._truth(child, leaves, contacts) for child in children])
+            case AnyOf(children):
+                return some([self._truth(child, leaves, contacts) for child in children])
+            case NoneOf(children):
+                return ~some([self._truth(child, leaves, contacts) for child in children])
+            case Not(child):
+                return ~self._truth(child, leaves, contacts)
+            case InSegment(name):
+                return self.members[name][contacts]
+            case _:
+                return leaves.mask(node)[contacts]
