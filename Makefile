@@ -4,7 +4,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 
-.PHONY: demo test lint bench campaign clean
+.PHONY: demo test lint bench bench-large campaign clean
 
 demo: $(READY)
 	$(BIN)/segmentd demo
@@ -20,6 +20,9 @@ lint: $(READY)
 
 bench: $(READY)
 	$(BIN)/python -m benchmarks
+
+bench-large: $(READY)
+	$(BIN)/python -m benchmarks --large
 
 campaign: $(READY)
 	$(BIN)/pytest -n 2 -m "campaign or special"
