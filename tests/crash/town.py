@@ -30,6 +30,8 @@ from sync.cli.truth import Difference, compare, gather
 from sync.config.load import load
 from sync.config.model import Config
 from sync.reconcile.run import key_of, specs
+from sync.store import history
+from sync.store.store import Store
 from tests.e2e.stage import write_config
 
 START: Millis = 20_000 * DAY + 12 * HOUR            # noon of some day in 2024
@@ -319,12 +321,15 @@ class Life:
             assert db.execute("pragma foreign_key_check").fetchone() is None
             profiles = Counter(db.execute(
                 "select c.name, p.id, p.state from profiles p join connections c on c.id = p.connection where p.state != 'gone'"))
-            events = Counter(db.execute(
-                "select t.name, e.at from events e join event_types t on t.id = e.type where t.name in (?, ?, ?)", ASKED))
             (contacts,) = db.execute("select count(*) from contacts where merged_into is null").fetchone()
             assert db.execute("select count(*) from outbox where state = 'sending'").fetchone() == (0,)
         finally:
             db.close()
+        with Store.reader(self.store) as store:
+            events = Counter(
+                (name, at) for name, kind in history.types(store).items() if name in ASKED
+                for at in history.table(store, kind, []).column("at").to_pylist()
+            )
         people = gather(self.controls, self.config)
         assert profiles == Counter(
             (name, r["id"], "live" if r["live"] else "archived")
