@@ -111,7 +111,8 @@ def test_what_the_reference_calls_an_error_is_one(loaded: Callable[[str], tuple[
         ("contact: {city: null}", "is_set"), ('contact: {city: ""}', "is_set"), ("contact: {citty: x}", "unknown field"),
         ("{event: order_placed, sum: {of: value, at_least: 0.1234567}}", "six decimal places"), ("all: []", "at least one condition"),
         ("{event: order_placed, within: 30d, since: 2025-01-01}", "two windows"), ("segment: vipp", "did you mean 'vip'"),
-        ("{event: order_placed, within: 1mo}", "not yet supported"), ("segment: example", "example"), ("sample: {share: 0%}", "percentage"),
+        ("{event: order_placed, ago: [1mo, 30d]}", "depends on the month"),
+        ("segment: example", "example"), ("sample: {share: 0%}", "percentage"),
     ):
         rule_text = rule if rule.startswith("{") else f"{{{rule}}}"
         config, problems = loaded(f"{HEAD}segments:\n{OTHERS}  example: {rule_text}\n")

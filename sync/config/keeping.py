@@ -8,9 +8,10 @@ from connectors.base import Millis
 from sync.config import scalars
 from sync.config.form import Notes
 from sync.config.model import EventSpec
+from sync.language.calendars import nominal
 from sync.language.needs import needs
 from sync.language.nodes import Node
-from sync.language.window import Ago, Ever, OlderThan, Within
+from sync.language.window import Ago, During, Ever, OlderThan, Within
 from sync.located import Problem, Scalar
 
 
@@ -30,10 +31,10 @@ def looks_past(notes: Notes, name: Scalar, node: Node, events: Mapping[str, Even
 def _reach(window: object) -> Millis | None:
     """How far back a window looks, None for without end; 0 where it is tied to the calendar, and nobody can say for good."""
     match window:
-        case Within(span):
-            return span
-        case Ago(far, _):
-            return far
+        case Within(span) | Ago(span, _):
+            return nominal(span)
+        case During():
+            return window.reach
         case Ever() | OlderThan():
             return None
         case _:

@@ -39,7 +39,7 @@ INCLUDED = Section("an included file", {key: TOP.keys[key] for key in ("segments
 SETTINGS = Section("settings", {
     "timezone": "IANA zone of days and times of day, such as Europe/Berlin",
     "currency": "ISO 4217 code of your amounts; so far it changes no count",
-    "week_starts": "First day of a week; monday is the only one so far",
+    "week_starts": "First day of a week, for `during: this_week`",
     "history": "How far back the first pull reaches: a whole number of s, m, h, d, w, mo (30 days) or y (365 days)",
     "machine_opens": "ignore leaves out opens and clicks that a platform marks as a machine's; count takes them in",
     "store": "Where the database lives: a directory, or a file that ends in .db; relative to this file",

@@ -25,6 +25,7 @@ from sync.config.model import (
 from sync.config.reading import read
 from sync.config.secrets import holds_secret, without_secrets
 from sync.config.segments import Around, read_defaults, read_guards, read_segments
+from sync.language.words import WEEKDAYS
 from sync.located import Listing, Mapping, Problem, Scalar, Value
 
 
@@ -86,13 +87,10 @@ def _settings(notes: Notes, value: Value) -> Settings:
         timezone=form.read("timezone", scalars.zone, base.timezone),
         currency=form.read("currency", scalars.currency, base.currency),
         history=form.read("history", scalars.span(tuple(scalars.SPANS)), base.history),
-        week_starts=form.read("week_starts", scalars.choice(("monday",), later=_OTHER_DAYS), base.week_starts),
+        week_starts=form.read("week_starts", scalars.choice(WEEKDAYS), base.week_starts),
         machine_opens=form.read("machine_opens", scalars.choice(("ignore", "count")), base.machine_opens),
         store=form.read("store", scalars.store, base.store),
     )
-
-
-_OTHER_DAYS = ("tuesday", "wednesday", "thursday", "friday", "saturday", "sunday")
 
 
 def _consent(notes: Notes, value: Value) -> ConsentPolicy:

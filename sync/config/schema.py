@@ -13,7 +13,7 @@ from sync.config import keys, scalars
 from sync.config.connections import capabilities
 from sync.config.model import Apply, Existing, Manage, Require, Withdrawn
 from sync.language.schema import definitions, rule_properties
-from sync.language.words import KINDS
+from sync.language.words import KINDS, WEEKDAYS
 
 Schema = dict[str, Any]
 
@@ -67,7 +67,7 @@ def _words(kind: Any) -> Schema:
 def _settings() -> Schema:
     return _map(keys.SETTINGS, {
         "timezone": {"type": "string"}, "currency": {"type": "string", "pattern": "^[A-Z]{3}$"},
-        "week_starts": {"const": "monday"},
+        "week_starts": {"enum": list(WEEKDAYS)},
         "history": _LONG_SPAN, "machine_opens": {"enum": ["ignore", "count"]},
         "store": {"type": "string"},
     })

@@ -18,13 +18,14 @@ from sync.config.form import Form, Notes, either, word
 from sync.config.including import where
 from sync.config.keeping import looks_past
 from sync.config.model import EventSpec, Existing, Guards, Manage, Require, SegmentSpec, Settings, TargetSpec, Threshold
+from sync.language.calendars import nominal
 from sync.language.graph import order, referenced_segments
 from sync.language.happened import Happened
 from sync.language.nodes import Node, walk
 from sync.language.parser import parse_rule
 from sync.language.reader import RuleScope
 from sync.language.who import MemberOf
-from sync.language.window import Ago, OlderThan, Within
+from sync.language.window import Ago, During, OlderThan, Within
 from sync.language.words import LATER_KEYS, NEUTRAL_FIELDS, RULE_KEYS, suggestion
 from sync.located import Listing, Mapping, Place, Problem, Scalar, Value
 
@@ -143,7 +144,8 @@ def _segment(notes: Notes, name: Scalar, value: Value, names: list[str], around:
 def _reach(notes: Notes, name: Scalar, node: Node | None, history: Millis) -> None:
     """Warns where a window looks further back than the first pull reaches: what it does not find may only be unknown."""
     windows = [each.window for each in walk(node) if isinstance(each, Happened)] if node else []
-    spans = [w.far if isinstance(w, Ago) else w.span for w in windows if isinstance(w, Ago | Within | OlderThan)]
+    spans = [nominal(w.far if isinstance(w, Ago) else w.span) for w in windows if isinstance(w, Ago | Within | OlderThan)]
+    spans += [w.reach for w in windows if isinstance(w, During)]
     if spans and max(spans) > history:
         far, known = scalars.span_text(max(spans)), scalars.span_text(history)
         message = f"warning: segment '{name.text}' looks back {far}, and settings.history reaches {known}"
@@ -158,6 +160,7 @@ def _scope(segment: str, zone: str, names: list[str], around: Around) -> RuleSco
         targets={name: can.targets for name, can in able.items() if can},
         audiences={name: tuple(around.connections[name].audiences) for name, can in able.items() if can},
         ignore_machine=around.settings.machine_opens == "ignore",
+        week_starts=around.settings.week_starts,
     )
 
 

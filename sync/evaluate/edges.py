@@ -6,7 +6,8 @@ import numpy as np
 
 from connectors.base import Millis
 from sync.evaluate.snapshot import BEGINNING, Ints
-from sync.language.window import Ago, Ahead, Dates, Ever, OlderThan, Relative, Window, Within
+from sync.language.calendars import after, before
+from sync.language.window import Ago, Ahead, Dates, During, Ever, OlderThan, Relative, Window, Within
 
 
 def bounds(window: Window | Relative, now: Millis) -> tuple[Millis, Millis]:
@@ -15,13 +16,16 @@ def bounds(window: Window | Relative, now: Millis) -> tuple[Millis, Millis]:
         case Ever():
             return BEGINNING, now
         case Within(span):
-            return now - span, now
+            return before(now, span), now
         case Ahead(span):
-            return now, now + span
+            return now, after(now, span)
         case Ago(far, near):
-            return now - far, now - near
+            return before(now, far), before(now, near)
         case OlderThan(span):
-            return BEGINNING, now - span
+            return BEGINNING, before(now, span)
+        case During():
+            start, end = window.span(now)
+            return start - 1, min(now, end - 1) if window.past else end - 1
         case Dates(since, until):
             return BEGINNING if since is None else since - 1, now if until is None else min(now, until - 1)
 

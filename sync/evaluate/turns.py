@@ -7,26 +7,39 @@ from collections.abc import Sequence
 import numpy as np
 
 from connectors.base import Millis
+from sync.evaluate import calendars
 from sync.evaluate.snapshot import Ints
-from sync.language.window import Ago, Ahead, OlderThan, Relative, Window, Within
+from sync.language.calendars import Length, Months
+from sync.language.window import Ago, Ahead, During, OlderThan, Relative, Window, Within
 
 NEVER: Millis = 2**63 - 1
 
 
 def turns(window: Window | Relative, at: Ints, now: Millis) -> Ints:
     """Per instant of *at* the first moment after now at which the window may begin or cease to hold it (`NEVER`: none)."""
+    return earliest([np.where(moment > now, moment, NEVER) for moment in _moments(window, at)])
+
+
+def _moments(window: Window | Relative, at: Ints) -> list[Ints]:
     match window:
         case Within(span):
-            moments = [at, at + span]
+            return [at, _until_before(at, span)]
         case Ago(far, near):
-            moments = [at + near, at + far]
+            return [_until_before(at, near), _until_before(at, far)]
         case OlderThan(span):
-            moments = [at + span]
+            return [_until_before(at, span)]
         case Ahead(span):
-            moments = [at - span, at]
+            return [calendars.until_after(at, span) if isinstance(span, Months) else at - span, at]
+        case During(calendar, shift, past):
+            numbers = calendars.numbers(at, calendar) - shift
+            begins = calendars.starts(numbers, calendar)
+            return [np.maximum(begins, at) if past else begins, calendars.starts(numbers + 1, calendar)]
         case _:
-            moments = [at]
-    return earliest([np.where(moment > now, moment, NEVER) for moment in moments])
+            return [at]
+
+
+def _until_before(at: Ints, span: Length) -> Ints:
+    return calendars.until_before(at, span) if isinstance(span, Months) else at + span
 
 
 def earliest(moments: Sequence[Ints]) -> Ints:

@@ -10,6 +10,7 @@ from collections.abc import Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
 
 from sync.insight.candidates import least_and_most, scalars_that_pass, settled_alone
+from sync.language.calendars import never_longer
 from sync.language.describe import describe
 from sync.language.happened import Filter, Happened
 from sync.language.nodes import All, AnyOf, InSegment, Node, NoneOf, Not
@@ -157,11 +158,11 @@ def inside(inner: Window, outer: Window) -> bool:
         return True
     match inner, outer:
         case (Within(near), Within(far)) | (Ago(near, _), Within(far)):
-            return near <= far
+            return never_longer(near, far)
         case (OlderThan(far), OlderThan(near)) | (Ago(_, far), OlderThan(near)):
-            return far >= near
+            return never_longer(near, far)
         case (Ago(far, near), Ago(furthest, nearest)):
-            return far <= furthest and near >= nearest
+            return never_longer(far, furthest) and never_longer(nearest, near)
         case _:
             return False
 

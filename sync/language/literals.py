@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
+from zoneinfo import ZoneInfo
 
 from connectors.base import Millis
+from sync.language.calendars import Length, Months, nominal
 from sync.language.predicates import Operand
 from sync.language.values import read_number
 from sync.language.window import UNITS
 from sync.located import Scalar
 
 _PLAIN_NUMBER = re.compile(r"[+-]?(?:(?:0|[1-9][0-9]*)(?:\.[0-9]*)?|\.[0-9]+)(?:[eE][+-]?[0-9]+)?")
-_DURATION = re.compile(r"([0-9]+)\s?(mo|[smhdwy])")
+_LENGTH = re.compile(r"([0-9]+)\s?(mo|[smhdwy])")
+_MONTHS = {"mo": 1, "y": 12}
 _SHARE = re.compile(r"([0-9]+(?:\.[0-9]{1,6})?)\s?%")
 _NULLS = frozenset({"", "~", "null", "Null", "NULL"})
 _BOOLEANS = {"true": True, "True": True, "TRUE": True, "false": False, "False": False, "FALSE": False}
@@ -46,23 +48,20 @@ def too_fine(text: str) -> bool:
     return "e" not in text.lower() and number is not None and ten_times != number * 1_000_000
 
 
-@dataclass(frozen=True, slots=True)
-class Duration:
-    """*span* of a text like `30d`; 0 when *later* names a unit that is not understood yet."""
-
-    span: Millis
-    later: str = ""
-
-
-def duration(text: str) -> Duration | None:
-    """A whole number of s, m, h, d or w (`mo` and `y` later); None for anything else, zero and more than 1000 years."""
-    found = _DURATION.fullmatch(text)
+def length(text: str, zone: ZoneInfo) -> Length | None:
+    """A whole number of s, m, h, d, w, mo or y; None for anything else, zero and more than 1000 years."""
+    found = _LENGTH.fullmatch(text)
     if found is None or len(found[1]) > 15:
         return None
-    if found[2] in ("mo", "y"):
-        return Duration(0, later=found[2])
-    span = int(found[1]) * UNITS[found[2]]
-    return Duration(span) if 0 < span <= LONGEST else None
+    number, unit = int(found[1]), found[2]
+    span = Months(number * _MONTHS[unit], zone) if unit in _MONTHS else number * UNITS[unit]
+    return span if number and nominal(span) <= LONGEST else None
+
+
+def duration(text: str) -> Millis | None:
+    """A whole number of s, m, h, d or w; None for anything else, zero and more than 1000 years."""
+    span = length(text, ZoneInfo("UTC"))
+    return None if isinstance(span, Months) else span
 
 
 def share(text: str) -> int | None:

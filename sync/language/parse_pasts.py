@@ -38,7 +38,7 @@ def _has_been(reader: Reader, path: Path, value: Mapping) -> Node | None:
     if said is None:
         reader.complain(value.place, "'has_been' does not say for how long", "for example {has_been: gold, for: 30d}")
         return None
-    span = reader.duration(said, "'for'")
+    span = reader.length(said, "'for'")
     return None if test is None or span is None else HasBeen(path, test, OlderThan(span))
 
 

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+from sync.language.calendars import extremes
 from sync.language.reader import Reader, held
 from sync.language.values import read_span
-from sync.language.window import Ago, Dates, Ever, OlderThan, Window, Within
+from sync.language.window import Ago, Dates, Ever, OlderThan, Window, Within, duration_text
 from sync.language.words import WINDOWS
 from sync.located import Listing, Mapping, Scalar, Value
 
@@ -23,7 +24,9 @@ def window(reader: Reader, mapping: Mapping) -> Window | None:
     value = held(mapping, said[0])
     if said[0] == "ago":
         return _ago(reader, value)
-    span = reader.duration(value, f"'{said[0]}'")
+    if said[0] == "during":
+        return reader.period(value, "'during'", past=True)
+    span = reader.length(value, f"'{said[0]}'")
     return None if span is None else Within(span) if said[0] == "within" else OlderThan(span)
 
 
@@ -31,12 +34,16 @@ def _ago(reader: Reader, value: Value) -> Window | None:
     if not isinstance(value, Listing) or len(value.items) != 2:
         reader.complain(value.place, "'ago' takes two ages", "for example [90d, 30d]")
         return None
-    spans = [reader.duration(item, "'ago'") for item in value.items]
-    near, far = sorted(span or 0 for span in spans)
-    if None in spans:
+    spans = [span for item in value.items if (span := reader.length(item, "'ago'")) is not None]
+    if len(spans) < 2:
         return None
+    near, far = sorted(spans, key=extremes)
     if near == far:
         reader.complain(value.place, "'ago' takes two different ages, else no time lies between them")
+        return None
+    if extremes(near)[1] >= extremes(far)[0]:
+        named = f"{duration_text(near)} or {duration_text(far)}"
+        reader.complain(value.place, f"which of {named} is longer depends on the month", "write both in one unit")
         return None
     return Ago(far, near)
 

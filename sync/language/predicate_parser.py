@@ -22,7 +22,7 @@ from sync.language.predicates import (
 )
 from sync.language.reader import Reader
 from sync.language.values import MILLION, Path, parse_path, read_number, read_span
-from sync.language.window import Ahead, OlderThan, Relative, Within
+from sync.language.window import Ahead, OlderThan, Within
 from sync.language.words import (
     DATE_OPERATORS,
     EACH_OPERATORS,
@@ -40,7 +40,7 @@ from sync.language.words import (
 )
 from sync.located import Listing, Mapping, Scalar, Value
 
-_RELATIVES: dict[str, type[Relative]] = {"within_last": Within, "within_next": Ahead, "older_than": OlderThan}
+_RELATIVES: dict[str, type[Within | Ahead | OlderThan]] = {"within_last": Within, "within_next": Ahead, "older_than": OlderThan}
 
 
 @dataclass(frozen=True, slots=True)
@@ -129,8 +129,11 @@ def _modifiers(reader: Reader, value: Mapping) -> tuple[bool | None, bool] | boo
 
 def _test(reader: Reader, key: Scalar, value: Value, ignore_case: bool, whose: Fields) -> Test | None:
     operator = key.text
+    if operator == "during":
+        period = reader.period(value, "'during'", past=False)
+        return None if period is None else WhenRelative(period)
     if operator in RELATIVE_OPERATORS:
-        span = reader.duration(value, f"'{operator}'")
+        span = reader.length(value, f"'{operator}'")
         return None if span is None else WhenRelative(_RELATIVES[operator](span))
     if operator in EACH_OPERATORS:
         return _each(reader, operator, value, whose)

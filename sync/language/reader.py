@@ -8,9 +8,12 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 from zoneinfo import ZoneInfo
 
-from sync.language.literals import boolean, duration, is_null, operand, too_fine
+from connectors.base import Millis
+from sync.language.calendars import Calendar, Length
+from sync.language.literals import boolean, duration, is_null, length, operand, too_fine
 from sync.language.predicates import Operand
-from sync.language.words import CHANNELS, EVENT_KEYS, NEUTRAL_FIELDS, suggestion
+from sync.language.window import PERIODS, During
+from sync.language.words import CHANNELS, EVENT_KEYS, NEUTRAL_FIELDS, WEEKDAYS, suggestion
 from sync.located import Listing, Mapping, Place, Problem, Scalar, Value
 
 if TYPE_CHECKING:
@@ -23,7 +26,7 @@ class RuleScope:
 
     *fields*: first parts of field names besides the connections. *targets*: connection → the kinds it can be a member of
     ("tag", "list"); *audiences*: connection → the config's names; both are unchecked for connections they leave out.
-    *ignore_machine*: machine opens count only where a condition says `human: false`.
+    *ignore_machine*: machine opens count only where a condition says `human: false`. *week_starts*: a word of `WEEKDAYS`.
     """
 
     segment: str
@@ -36,6 +39,7 @@ class RuleScope:
     targets: Mapped[str, Collection[str]] = field(default_factory=dict)
     audiences: Mapped[str, Collection[str]] = field(default_factory=dict)
     ignore_machine: bool = False
+    week_starts: str = WEEKDAYS[0]
 
 
 class Reader:
@@ -130,18 +134,33 @@ class Reader:
         found = [self.literal(item, what) for item in value.items]
         return tuple(each for each in found if each is not None) if None not in found else None
 
-    def duration(self, value: Value, what: str) -> int | None:
-        """Milliseconds of a text like `30d`."""
-        text = value.text if isinstance(value, Scalar) else ""
-        found = duration(text)
+    def length(self, value: Value, what: str) -> Length | None:
+        """A text like `30d` or `3mo`: months and years are steps in the segment's calendar."""
+        found = length(value.text, self.scope.zone) if isinstance(value, Scalar) else None
+        if found is None:
+            self.complain(value.place, f"{what} takes a whole number of s, m, h, d, w, mo or y", "for example 30d or 3mo")
+        return found
+
+    def duration(self, value: Value, what: str) -> Millis | None:
+        """Milliseconds of a text like `30d`, where a calendar makes no sense."""
+        found = duration(value.text) if isinstance(value, Scalar) else None
         if found is None:
             self.complain(value.place, f"{what} takes a whole number of s, m, h, d or w", "for example 30d")
-            return None
-        if found.later:
-            message = f"the unit '{found.later}' in {what} is not yet supported in this version"
-            self.complain(value.place, message, "use days: 30d, 365d")
-            return None
-        return found.span
+        return found
+
+    def period(self, value: Value, what: str, *, past: bool) -> During | None:
+        """A word like `this_week`; *past*: for events, of which none lies ahead."""
+        words = [word for word, (_, shift) in PERIODS.items() if shift <= 0 or not past]
+        text = value.text if isinstance(value, Scalar) else ""
+        if text in PERIODS and text not in words:
+            self.complain(value.place, f"'{text}' lies ahead, where no event is yet", "for example today, this_week or last_month")
+        elif text not in words:
+            hint = suggestion(text, words) or "for example today, this_week or last_month"
+            self.complain(value.place, f"{what} takes a calendar word", hint)
+        else:
+            unit, shift = PERIODS[text]
+            return During(Calendar(unit, self.scope.zone, WEEKDAYS.index(self.scope.week_starts)), shift, past)
+        return None
 
 
 def quoting_hint(value: Mapping, key: Scalar, held: Value) -> str:

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from sync.language.window import PERIODS
 from sync.language.words import (
     DATE_OPERATORS,
     EACH_OPERATORS,
@@ -27,7 +28,9 @@ _NUMBERS: Schema = {"anyOf": [{"type": "number"}, {"type": "array", "items": {"t
 _PAIR: Schema = {"type": "array", "items": _SCALAR, "minItems": 2, "maxItems": 2}
 _NAME: Schema = {"type": ["string", "number", "boolean"]}
 _NAMES: Schema = {"anyOf": [_NAME, {"type": "array", "items": _NAME, "minItems": 1}]}
-_DURATION: Schema = {"type": "string", "pattern": r"^[0-9]+\s?[smhdw]$"}
+_LENGTH: Schema = {"type": "string", "pattern": r"^[0-9]+\s?(mo|[smhdwy])$"}
+_PERIOD: Schema = {"enum": list(PERIODS)}
+_PAST_PERIOD: Schema = {"enum": [word for word, (_, shift) in PERIODS.items() if shift <= 0]}
 _DATE: Schema = {"type": "string", "pattern": r"^[0-9]{4}-[0-9]{2}-[0-9]{2}"}
 _FIELD: Schema = {"type": "object", "properties": {"field": _NAME}, "required": ["field"], "additionalProperties": False}
 _SHARE: Schema = {"type": "string", "pattern": r"^[0-9]+(\.[0-9]{1,6})?\s?%$"}
@@ -109,16 +112,17 @@ def _event_keys() -> Schema:
 
 def _contact_fields() -> Schema:
     """A contact's field may also be asked what it was before."""
-    stood = _object({"has_been": _ref("predicate"), "for": _DURATION}, ("has_been", "for"))
+    stood = _object({"has_been": _ref("predicate"), "for": _LENGTH}, ("has_been", "for"))
     moved = _object({"changed": {"type": "boolean"}, "from": _ref("predicate"), "to": _ref("predicate"), **_window_keys()}, ("changed",))
     return {"type": "object", "additionalProperties": {"anyOf": [_ref("predicate"), stood, moved]}, "minProperties": 1}
 
 
 def _window_keys() -> Schema:
     return {
-        "within": _DURATION,
-        "older_than": _DURATION,
-        "ago": {"type": "array", "items": _DURATION, "minItems": 2, "maxItems": 2},
+        "within": _LENGTH,
+        "older_than": _LENGTH,
+        "ago": {"type": "array", "items": _LENGTH, "minItems": 2, "maxItems": 2},
+        "during": _PAST_PERIOD,
         "since": _DATE,
         "until": _DATE,
     }
@@ -142,7 +146,7 @@ def _operators() -> Schema:
     several = {"anyOf": [*_SCALARS["anyOf"], _FIELD]}
     made: Schema = dict.fromkeys(("is", "is_not", *ORDER_OPERATORS, *DATE_OPERATORS), one)
     made |= dict.fromkeys(("in", "not_in", *TEXT_OPERATORS), several)
-    made |= dict.fromkeys(RELATIVE_OPERATORS, _DURATION)
+    made |= {**dict.fromkeys(RELATIVE_OPERATORS, _LENGTH), "during": _PERIOD}
     made |= {name: {"anyOf": [_ref("predicate"), _ref("fields")]} for name in EACH_OPERATORS}
     made |= {"between": _PAIR, "matches": _SCALARS, "is_set": {"type": "boolean"}, "size": _ref("number_test")}
     made |= {"missing": _MISSING, "ignore_case": {"type": "boolean"}}

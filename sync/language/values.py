@@ -198,7 +198,9 @@ def read_span(value: Json, zone: ZoneInfo) -> Span | None:
 
 def _day(found: re.Match[str], zone: ZoneInfo) -> Span:
     day = datetime(int(found[1]), int(found[2]), int(found[3]))        # noqa: DTZ001 - local by intent
-    return local_millis(day, zone), local_millis(day + timedelta(days=1), zone)
+    last = day.replace(hour=23, minute=59, second=59, microsecond=999_000)
+    end = local_millis(last, zone) + 1 if day.year == 9999 else local_millis(day + timedelta(days=1), zone)
+    return local_millis(day, zone), end
 
 
 def _instant(found: re.Match[str], zone: ZoneInfo) -> Span:

@@ -7,7 +7,7 @@ from collections.abc import Iterable
 
 BOOLEAN = ("all", "any", "none", "not")
 KINDS = (*BOOLEAN, "contact", "event", "segment", "member_of", "consent", "suppressed", "sample", "entered", "left")
-WINDOWS = ("within", "ago", "older_than", "since", "until")
+WINDOWS = ("within", "ago", "older_than", "since", "until", "during")
 MEASURES = ("sum", "average", "min", "max", "distinct")
 EVENT_KEYS = ("event", "where", "human", "count", *MEASURES, *WINDOWS)
 
@@ -15,7 +15,7 @@ ORDER_OPERATORS = ("at_least", "more_than", "at_most", "less_than", "between")
 NUMBER_OPERATORS = ("is", "is_not", "in", "not_in", *ORDER_OPERATORS)
 TEXT_OPERATORS = ("contains", "not_contains", "starts_with", "ends_with", "matches")
 DATE_OPERATORS = ("before", "after")
-RELATIVE_OPERATORS = ("within_last", "within_next", "older_than")
+RELATIVE_OPERATORS = ("within_last", "within_next", "older_than", "during")
 EACH_OPERATORS = ("any", "all", "none")
 OPERATORS = (*NUMBER_OPERATORS, *TEXT_OPERATORS, *DATE_OPERATORS, *RELATIVE_OPERATORS, *EACH_OPERATORS, "is_set", "size")
 MODIFIERS = ("missing", "ignore_case")
@@ -26,8 +26,8 @@ PAST_WORDS = ("has_been", "changed")                                      # of a
 
 LATER_KINDS = ("sequence", "for_each", "rank", "stopped", "resumed", "emails", "traits", "points")
 LATER_SEGMENT_KEYS = ("holdout", "on_enter", "on_leave")
-LATER_EVENT_KEYS = ("most_frequent", "first", "last", "streak", "in_at_least", "of_last", "period", "during", "same")
-LATER_OPERATORS = ("during", "anniversary", "anniversary_within", "near")
+LATER_EVENT_KEYS = ("most_frequent", "first", "last", "streak", "in_at_least", "of_last", "period", "same")
+LATER_OPERATORS = ("anniversary", "anniversary_within", "near")
 
 RULE_KEYS = frozenset({*KINDS, *EVENT_KEYS})                               # of a segment's own map, what its rule takes
 LATER_KEYS = frozenset({*LATER_KINDS, *LATER_SEGMENT_KEYS, *LATER_EVENT_KEYS})
@@ -36,6 +36,7 @@ NEUTRAL_FIELDS = (
     "email", "first_name", "last_name", "phone", "country", "region", "city", "postcode", "location", "language", "timezone",
     "created", "known_since",
 )
+WEEKDAYS = ("monday", "tuesday", "wednesday", "thursday", "friday", "saturday", "sunday")
 CHANNELS = ("email", "sms", "push", "whatsapp")
 
 

@@ -12,7 +12,7 @@ from typing import Any
 
 import pytest
 
-from sync.evaluate import edges, events
+from sync.evaluate import edges, events, plain
 from sync.evaluate.from_people import snapshot_of
 from sync.evaluate.full_pass import full_pass
 from sync.language import window
@@ -23,6 +23,7 @@ from tests.language.support import NOW, at
 
 DAY = 86_400_000
 SINCE, UNTIL, LATER = at("2026-06-10T08:00Z"), at("2026-06-12T08:00Z"), NOW + DAY
+MONTH, MAY, JUNE, TODAY = at("2026-05-15T14:00"), at("2026-05-01"), at("2026-06-01"), at("2026-06-15")  # now is a Monday's 14:00
 MIDNIGHT = at("2026-06-13T00:00")                                   # in Berlin: the end of 12 June
 
 EVENT_EDGES: list[tuple[dict[str, Any], dict[int, bool]]] = [
@@ -35,6 +36,15 @@ EVENT_EDGES: list[tuple[dict[str, Any], dict[int, bool]]] = [
     ({"until": instant_text(UNTIL)}, {NOW - 900 * DAY: True, UNTIL - 1: True, UNTIL: False}),
     ({"until": instant_text(LATER)}, {NOW: True, NOW + 1: False, LATER - 1: False, LATER: False}),
     ({"until": "2026-06-12"}, {MIDNIGHT - 1: True, MIDNIGHT: False}),
+    ({"within": "1mo"}, {MONTH: False, MONTH + 1: True, NOW: True, NOW + 1: False}),
+    ({"within": "1y"}, {at("2025-06-15T14:00"): False, at("2025-06-15T14:00") + 1: True}),
+    ({"ago": ["1mo", "1d"]}, {MONTH: False, MONTH + 1: True, NOW - DAY: True, NOW - DAY + 1: False}),
+    ({"ago": ["90d", "1mo"]}, {NOW - 90 * DAY: False, NOW - 90 * DAY + 1: True, MONTH: True, MONTH + 1: False}),
+    ({"older_than": "1mo"}, {MONTH - 1: True, MONTH: True, MONTH + 1: False}),
+    ({"during": "today"}, {TODAY - 1: False, TODAY: True, NOW: True, NOW + 1: False}),
+    ({"during": "yesterday"}, {TODAY - DAY - 1: False, TODAY - DAY: True, TODAY - 1: True, TODAY: False}),
+    ({"during": "this_month"}, {JUNE - 1: False, JUNE: True, NOW: True, NOW + 1: False}),
+    ({"during": "last_month"}, {MAY - 1: False, MAY: True, JUNE - 1: True, JUNE: False}),
     ({"since": instant_text(SINCE), "until": instant_text(UNTIL)},
      {SINCE - 1: False, SINCE: True, UNTIL - 1: True, UNTIL: False}),
 ]
@@ -42,6 +52,17 @@ FIELD_EDGES: list[tuple[dict[str, Any], dict[int, bool]]] = [
     ({"within_last": "1d"}, {NOW - DAY: False, NOW - DAY + 1: True, NOW: True, NOW + 1: False}),
     ({"older_than": "1d"}, {NOW - DAY: True, NOW - DAY + 1: False}),
     ({"within_next": "1d"}, {NOW: False, NOW + 1: True, NOW + DAY: True, NOW + DAY + 1: False}),
+    ({"within_last": "1mo"}, {MONTH: False, MONTH + 1: True}),
+    ({"within_next": "1mo"}, {NOW: False, NOW + 1: True, at("2026-07-15T14:00"): True, at("2026-07-15T14:00") + 1: False}),
+    ({"during": "today"}, {TODAY - 1: False, TODAY: True, NOW + 1: True, TODAY + DAY - 1: True, TODAY + DAY: False}),
+    ({"during": "tomorrow"}, {TODAY + DAY - 1: False, TODAY + DAY: True, TODAY + 2 * DAY - 1: True, TODAY + 2 * DAY: False}),
+    ({"during": "last_week"}, {TODAY - 7 * DAY - 1: False, TODAY - 7 * DAY: True, TODAY - 1: True, TODAY: False}),
+    ({"during": "next_month"}, {at("2026-07-01") - 1: False, at("2026-07-01"): True, at("2026-08-01") - 1: True,
+                                at("2026-08-01"): False}),
+    ({"during": "this_quarter"}, {at("2026-04-01") - 1: False, at("2026-04-01"): True, at("2026-07-01") - 1: True,
+                                  at("2026-07-01"): False}),
+    ({"during": "last_year"}, {at("2025-01-01") - 1: False, at("2025-01-01"): True, at("2026-01-01") - 1: True,
+                               at("2026-01-01"): False}),
     ({"after": instant_text(SINCE)}, {SINCE: False, SINCE + 1: True}),
     ({"before": instant_text(SINCE)}, {SINCE - 1: True, SINCE: False}),
     ({"at_least": instant_text(SINCE)}, {SINCE - 1: False, SINCE: True}),
@@ -131,5 +152,7 @@ def test_a_wrong_edge_in_the_full_pass_is_found_out(number: int, monkeypatch: py
     tree = source(edges)
     node, attribute, value = edge_mutations(tree)[number]
     setattr(node, attribute, value)
-    monkeypatch.setattr(events, "cut", loaded(tree, "mutant_of_edges").cut)
+    mutant = loaded(tree, "mutant_of_edges")
+    monkeypatch.setattr(events, "cut", mutant.cut)
+    monkeypatch.setattr(plain, "bounds", mutant.bounds)
     assert any(wrong.startswith("full pass") for wrong in wrong_answers())

@@ -16,11 +16,16 @@ from sync.language.person import ConsentFact, Event, MembershipFact, Move, Past,
 from sync.language.reader import RuleScope
 from sync.language.values import instant_text
 from sync.located import Listing, Mapping, Place, Scalar, Value
-from tests.language.support import BERLIN, NOW
+from tests.language.support import BERLIN, NOW, at
 
 Rule = Any
 SECOND, HOUR, DAY = 1000, 3_600_000, 86_400_000
 SPANS = {"90s": 90 * SECOND, "2h": 2 * HOUR, "1d": DAY, "1w": 7 * DAY, "30d": 30 * DAY}
+CALENDAR_EDGES = tuple(map(at, (
+    "2026-06-15", "2026-06-14", "2026-06-08", "2026-06-01", "2026-05-15T14:00", "2026-04-01", "2026-01-01", "2025-06-15T14:00",
+    "2026-06-16", "2026-06-22",
+)))
+PAST_PERIODS = ("today", "yesterday", "this_week", "last_week", "this_month", "last_month", "this_quarter", "this_year")
 MOMENTS = (NOW - 14 * DAY, NOW - 3 * DAY, NOW - HOUR)                       # what `since` and `until` may name
 SEGMENTS = ("first", "second", "third")
 SCOPE = RuleScope(
@@ -38,7 +43,7 @@ class Quoted(str):
 
 def moment(rng: Random) -> int:
     """A time on an edge, one millisecond beside it, or between edges."""
-    edge = rng.choice([NOW, *(NOW - span for span in SPANS.values()), *MOMENTS])
+    edge = rng.choice([NOW, *(NOW - span for span in SPANS.values()), *MOMENTS, rng.choice(CALENDAR_EDGES)])
     return edge + rng.choice([-1, 0, 0, 1, -HOUR, -5 * DAY, HOUR])
 
 
@@ -122,6 +127,8 @@ def window(rng: Random) -> Rule:
         {"within": rng.choice(spans)},
         {"ago": rng.choice([[spans[near], spans[far]], [spans[far], spans[near]]])},
         {"older_than": rng.choice(spans)},
+        {"within": rng.choice(["1mo", "2mo", "1y"])},
+        {"during": rng.choice(PAST_PERIODS)},
         {"since": instant_text(rng.choice(MOMENTS))},
         {"until": rng.choice([instant_text(rng.choice(MOMENTS)), "2026-06-12", "2026-06-15"])},
         {"since": instant_text(MOMENTS[since]), "until": instant_text(MOMENTS[until])},
@@ -219,6 +226,10 @@ LEAVES: dict[str, Callable[[Random], Rule]] = {
     "within_last": lambda rng: {"contact": {rng.choice(["day", "known_since"]): {"within_last": span(rng)}}},
     "within_next": lambda rng: {"contact": {"day": {"within_next": rng.choice(["1d", "1w", "30d"])}}},
     "older_than": lambda rng: {"contact": {rng.choice(["day", "known_since"]): {"older_than": span(rng)}}},
+    "within_last: months": lambda rng: {"contact": {rng.choice(["day", "known_since"]): {"within_last": rng.choice(["1mo", "1y"])}}},
+    "within_next: months": lambda rng: {"contact": {"day": {"within_next": rng.choice(["1mo", "1y"])}}},
+    "during": lambda rng: {"contact": {rng.choice(["day", "known_since"]): {"during": rng.choice([
+        "this_week", "last_week", "this_month", "last_month", "this_quarter", "this_year"])}}},
     "any": asked("tags", {"any": "a"}, {"any": {"starts_with": "v"}}, {"any": ["a", "vip"]}),
     "all": asked("tags", {"all": ["a", "b"]}, {"all": {"size": 1, "is_not": "b"}}),
     "none": asked("tags", {"none": "a"}, {"none": {"is": "A", "ignore_case": True}}),
@@ -229,6 +240,9 @@ LEAVES: dict[str, Callable[[Random], Rule]] = {
     "event: human": happened(human=lambda rng: rng.choice([True, True, False])),
     "event: within": lambda rng: {"event": names(rng), "within": span(rng)},
     "event: ago": lambda rng: {"event": Quoted("*"), "ago": rng.choice([["2h", "30d"], ["30d", "1d"], ["1w", "90s"]])},
+    "event: months": lambda rng: {"event": names(rng), **rng.choice([
+        {"within": "1mo"}, {"within": "1y"}, {"older_than": "1mo"}, {"ago": ["1y", "1w"]}, {"ago": ["2mo", "1mo"]}])},
+    "event: during": lambda rng: {"event": names(rng), "during": rng.choice(PAST_PERIODS)},
     "event: older_than": lambda rng: {"event": names(rng), "older_than": span(rng)},
     "event: since": lambda rng: {"event": names(rng), "since": moment_text(rng)},
     "event: until": lambda rng: {"event": names(rng), "until": rng.choice([moment_text(rng), "2026-06-11", "2026-06-14"])},
