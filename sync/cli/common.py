@@ -163,6 +163,11 @@ def counted(number: int, what: str) -> str:
     return f"{number:,} {what}{'s' * (number != 1)}"
 
 
+def share(part: int, whole: int) -> str:
+    """"12.3%"; "" of nothing."""
+    return "" if not whole else f"{100 * part / whole:.1f}%"
+
+
 def moment(at: Millis | None) -> str:
     """*at* for people, in UTC to the second; "" for none."""
     return "" if at is None else f"{instant(at):%Y-%m-%d %H:%M:%S}"

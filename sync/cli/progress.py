@@ -1,14 +1,27 @@
-"""Progress bars for long pulls and pushes."""
+"""Progress bars for whatever takes long."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import os
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
 from rich.console import Console
 from rich.progress import BarColumn, Progress, SpinnerColumn, TaskID, TextColumn
 
 from sync.street import Watch
+
+
+@contextmanager
+def steps(name: str) -> Iterator[Callable[[int, int], None]]:
+    """A function to be told (done, of how many), drawn as one bar on stderr where somebody can see it."""
+    if not os.isatty(2):
+        yield lambda done, of: None
+        return
+    columns = (SpinnerColumn(), TextColumn("{task.description}", markup=False), BarColumn(bar_width=24), TextColumn("{task.fields[far]}"))
+    with Progress(*columns, console=Console(stderr=True), transient=True) as progress:
+        task = progress.add_task(name, total=None, far="")
+        yield lambda done, of: progress.update(task, completed=done, total=of, far=f"{done:,} of {of:,}")
 
 
 @contextmanager

@@ -76,10 +76,11 @@ def _explain(node: Node, person: Person, now: Millis, wanted: bool, opened: set[
     else:
         missing = lacks(node, person, now, wanted)
     events = () if below or failure else node.evidence(person, now)
-    return ExplainTree(_title(node), holds, value, children, failure, events, missing)
+    return ExplainTree(title(node), holds, value, children, failure, events, missing)
 
 
-def _title(node: Node) -> str:
+def title(node: Node) -> str:
+    """One condition in words, without those below it."""
     words = {All: "all of", AnyOf: "any of", NoneOf: "none of", Not: "not"}
     return words.get(type(node)) or describe(node)
 

@@ -134,7 +134,7 @@ def section(command: str) -> str:
 
 @pytest.mark.parametrize("argv", [
     ["check"], ["config"], ["plan", "--offline"], ["apply"], ["sync"], ["status"], ["events"], ["seal"], ["runs"],
-    ["explain", "@", "buyers"],
+    ["explain", "@", "buyers"], ["preview", "readers"],
 ])
 def test_each_json_is_one_value_whose_keys_are_documented(applied: Ground, argv: list[str]) -> None:
     typed = [an_address(applied, tagged=True) if word == "@" else word for word in argv]

@@ -1,0 +1,58 @@
+"""`preview` over a store: whole numbers, masked people, the past days."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+from tests.cli.ground import Ground, said
+
+
+def addresses(ground: Ground) -> set[str]:
+    return {row["email"] for name in ("mailchimp", "hubspot", "klaviyo")
+            for row in ground.sandbox.applications[name].rows("profiles").to_pylist() if row["email"]}
+
+
+def test_a_preview_counts_what_status_counts_and_draws_the_past_days(applied: Ground) -> None:
+    status = applied.data("status")["segments"]
+    data = applied.data("preview", "buyers")
+    assert data["members"] == status["buyers"]["members"] == data["conditions"]["contacts"] == data["trend"][-1]["members"]
+    assert data["contacts"] >= 100
+    assert len(data["trend"]) == 31
+    assert data["overlap"][0]["segment"] == "readers"
+    assert 0 < data["overlap"][0]["both"] <= status["readers"]["members"] == data["overlap"][0]["members"]
+    text = applied("preview", "readers")
+    assert (text.code, text.err) == (0, "")
+    assert re.match(rf"readers: {status['readers']['members']:,} of {data['contacts']:,} contacts \(\d+\.\d%\)\n", text.out)
+    assert re.search(r"^condition +contacts +share +left$", text.out, re.MULTILINE)
+    assert re.search(r"^  email consent granted +\d+ +[\d.]+% +\d+$", text.out, re.MULTILINE)
+    assert re.search(r"^Past 30 days: [▁▂▃▄▅▆▇█]{31}  least \d+, most \d+$", text.out, re.MULTILINE)
+    assert "Shared with: buyers " in text.out
+
+
+def test_members_are_masked_unless_asked_for(applied: Ground) -> None:
+    people = addresses(applied)
+    for argv in (["preview", "buyers"], ["preview", "buyers", "--json"], ["preview", "buyers", "--sample", "50"]):
+        assert not [address for address in people if address in applied(*argv).out]
+    shown = applied.data("preview", "buyers", "--sample", "3", "--show-addresses")["sample"]
+    assert len(shown) == 3
+    assert all(each["address"] in people for each in shown)
+    assert "…@" in applied("preview", "buyers").out
+    assert "For example" not in applied("preview", "buyers", "--sample", "0").out
+
+
+def test_segments_that_were_never_synced_are_previewed(applied: Ground) -> None:
+    path: Path = applied.folder / "new.yaml"
+    path.write_text(applied.config.read_text() + "  fresh: {not: {event: order_placed}}\n  empty: {contact: {country: QQ}}\n")
+    fresh = said("preview", "fresh", "-c", str(path), "--json", clock=applied.clock).json
+    assert fresh["members"] == fresh["contacts"] - applied.data("preview", "buyers")["members"]
+    empty = said("preview", "empty", "-c", str(path), clock=applied.clock)
+    assert empty.code == 0
+    assert "Shared with: no other segment" in empty.out
+    assert "▁" * 31 in empty.out
+
+
+def test_a_segment_that_is_not_there_is_told_with_the_nearest(applied: Ground) -> None:
+    wrong = applied("preview", "buyer")
+    assert (wrong.code, wrong.out) == (2, "")
+    assert "did you mean 'buyers'?" in wrong.err
