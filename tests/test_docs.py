@@ -25,6 +25,8 @@ connections:
   klaviyo: {key: {env: KEY}}
 events:
   order_placed: {same: order_id}
+  cart_updated: {same: cart_id}
+  checkout_started: {same: cart_id}
 """
 OTHERS = "  vip: {event: order_placed, count: {at_least: 5}}\n  buyers: {event: order_placed}\n"
 

@@ -20,7 +20,7 @@ from sync.config.keeping import looks_past
 from sync.config.model import EventSpec, Existing, Guards, Manage, Require, SegmentSpec, Settings, TargetSpec, Threshold
 from sync.language.calendars import nominal
 from sync.language.graph import order, referenced_segments
-from sync.language.happened import Happened
+from sync.language.needs import needs
 from sync.language.nodes import Node, walk
 from sync.language.parser import parse_rule
 from sync.language.reader import RuleScope
@@ -143,7 +143,7 @@ def _segment(notes: Notes, name: Scalar, value: Value, names: list[str], around:
 
 def _reach(notes: Notes, name: Scalar, node: Node | None, history: Millis) -> None:
     """Warns where a window looks further back than the first pull reaches: what it does not find may only be unknown."""
-    windows = [each.window for each in walk(node) if isinstance(each, Happened)] if node else []
+    windows = [need.window for need in needs(node).events] if node else []
     spans = [nominal(w.far if isinstance(w, Ago) else w.span) for w in windows if isinstance(w, Ago | Within | OlderThan)]
     spans += [w.reach for w in windows if isinstance(w, During)]
     if spans and max(spans) > history:

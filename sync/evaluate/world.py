@@ -12,6 +12,7 @@ from sync.evaluate.columns import Column, Columns, Instants, passes
 from sync.evaluate.events import EventArrays
 from sync.evaluate.moves import moved, moved_turns
 from sync.evaluate.pasts import Pasts
+from sync.evaluate.patterns import PATTERNS, PatternArrays
 from sync.evaluate.snapshot import Ints, Mask, Snapshot, every, some
 from sync.evaluate.turns import NEVER, earliest
 from sync.language.happened import Happened
@@ -36,10 +37,13 @@ class World:
         self._pasts: dict[Path, Pasts] = {}
         self._masks: dict[Node, Mask] = {}
         self._events = EventArrays(snapshot, now, self._columns)
+        self._patterns = PatternArrays(snapshot, now, self._columns)
 
     def scan(self, nodes: Iterable[Node]) -> None:
         """Read the events that *nodes* speak of."""
+        nodes = list(nodes)
         self._events.scan(node for node in nodes if isinstance(node, Happened))
+        self._patterns.scan(node for node in nodes if isinstance(node, PATTERNS))
 
     def mask(self, node: Node) -> Mask:
         """Who meets *node*; `RuleFailure` when that cannot be said."""
@@ -53,6 +57,8 @@ class World:
         match node:
             case Happened():
                 return self._events.turns(node)
+            case _ if isinstance(node, PATTERNS):
+                return self._patterns.turns(node)
             case Contact(fields):
                 return earliest([self._field(path).turns(test, self._now) for path, test in fields])
             case Moved():
@@ -80,6 +86,8 @@ class World:
                 return ~self.mask(child)
             case Happened():
                 return self._events.holds(node)
+            case _ if isinstance(node, PATTERNS):
+                return self._patterns.holds(node)
             case InSegment(name):
                 return self._segment(name)
             case Contact(fields):

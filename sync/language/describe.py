@@ -6,10 +6,13 @@ from sync.language.happened import Filter, Happened, Measure
 from sync.language.moves import Moved
 from sync.language.nodes import All, AnyOf, InSegment, Node, NoneOf, Not
 from sync.language.pasts import Changed, HasBeen
+from sync.language.patterns import FirstOrLast, MostFrequent, Resumed
+from sync.language.periods import Period, Regularly, Rolling, Streak
 from sync.language.predicates import Compare, Each, IsSet, Limit, NumberTest, Predicate, Size, Test
-from sync.language.values import number_text, path_text
+from sync.language.sequence import Sequence, Step
+from sync.language.values import Path, number_text, path_text
 from sync.language.who import ConsentIs, Contact, MemberOf, Sample, Suppressed
-from sync.language.window import Ever, Window
+from sync.language.window import Ever, Window, duration_text
 
 _JOINS = {All: " and ", AnyOf: " or ", NoneOf: " or "}
 
@@ -23,9 +26,17 @@ def describe(node: Node) -> str:
         case Not(child):
             return f"not ({describe(child)})"
         case Contact(fields):
-            return " and ".join(f"{path_text(path)} {_predicate(test)}" for path, test in fields)
+            return _fields(fields)
         case Happened():
             return _happened(node)
+        case FirstOrLast() | MostFrequent() | Resumed():
+            return _pattern(node)
+        case Regularly() | Streak():
+            return _periods(node)
+        case Sequence():
+            steps = ", then ".join(_step(step) for step in node.steps)
+            latest = "latest " if node.last else ""
+            return _listed(latest + steps, _window(node.window) and f"begun {node.window}")
         case InSegment(name):
             return f"in segment {name}"
         case HasBeen(path, test, window):
@@ -59,8 +70,15 @@ def _inside(node: Node) -> str:
 def _happened(node: Happened) -> str:
     counted = "" if node.count is None or _is_once(node.count) else f"count {_numbers(node.count)}"
     measured = [_measure(measure) for measure in node.measures]
-    window = "" if isinstance(node.window, Ever) else str(node.window)
-    return ", ".join(part for part in (_filter(node.filter), counted, *measured, window) if part)
+    return _listed(_filter(node.filter), counted, *measured, _window(node.window))
+
+
+def _listed(*parts: str) -> str:
+    return ", ".join(part for part in parts if part)
+
+
+def _window(window: Window) -> str:
+    return "" if isinstance(window, Ever) else str(window)
 
 
 def _is_once(test: NumberTest) -> bool:
@@ -69,13 +87,45 @@ def _is_once(test: NumberTest) -> bool:
 
 def _filter(which: Filter) -> str:
     names = " or ".join([*which.names.exact, *(f"{prefix}*" for prefix in which.names.prefixes)])
-    where = " and ".join(f"{path_text(path)} {_predicate(test)}" for path, test in which.where)
+    where = _fields(which.where)
     return names + (" by a human" if which.human else "") + (f" where {where}" if where else "")
+
+
+def _pattern(node: FirstOrLast | MostFrequent | Resumed) -> str:
+    events, window = _filter(node.filter), _window(node.window)
+    match node:
+        case FirstOrLast(which, _, _, fields):
+            return _listed(f"{'first' if which == 'first' else 'latest'} {events}", _fields(fields), window)
+        case MostFrequent():
+            return _listed(events, f"most frequent {path_text(node.of)} {_predicate(node.test)}", window)
+        case Resumed():
+            return _listed(f"{events} again after {duration_text(node.silent)} without", window)
+
+
+def _periods(node: Regularly | Streak) -> str:
+    counted = "" if _is_once(node.count) else f"count {_numbers(node.count)} in each"
+    if isinstance(node, Regularly):
+        return _listed(_filter(node.filter), counted, f"in at least {node.least} of the last {node.periods} {_plural(node.period)}")
+    return _listed(_filter(node.filter), counted, f"{_plural(node.period)} in a row {_numbers(node.length)}")
+
+
+def _plural(period: Period) -> str:
+    return f"periods of {period}" if isinstance(period, Rolling) else f"{period.unit}s"
+
+
+def _step(step: Step) -> str:
+    same = f" with the same {path_text(step.same)}" if step.same is not None else ""
+    within = f" within {duration_text(step.within)}" if step.within is not None else ""
+    return f"{'no ' if step.negated else ''}{_filter(step.filter)}{same}{within}"
 
 
 def _measure(measure: Measure) -> str:
     money = f" in {measure.currency}" if measure.currency else ""
     return f"{measure.kind} of {path_text(measure.of)}{money} {_numbers(measure.test)}"
+
+
+def _fields(fields: tuple[tuple[Path, Predicate], ...]) -> str:
+    return " and ".join(f"{path_text(path)} {_predicate(test)}" for path, test in fields)
 
 
 def _predicate(predicate: Predicate) -> str:

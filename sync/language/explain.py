@@ -12,7 +12,10 @@ from sync.language.missing import lacks, number, together
 from sync.language.moves import Moved
 from sync.language.nodes import All, AnyOf, InSegment, Node, NoneOf, Not
 from sync.language.pasts import Changed, HasBeen
+from sync.language.patterns import MostFrequent
+from sync.language.periods import Regularly, Streak
 from sync.language.person import Event, Person
+from sync.language.sequence import Sequence
 from sync.language.values import RuleFailure, canonical, instant_text, look, path_text, read_number
 from sync.language.who import ConsentIs, Contact, MemberOf, contact_record
 
@@ -101,6 +104,16 @@ def _value(node: Node, person: Person, now: Millis) -> str:
         events = node.events(person, now)
         counted = f"{len(events)} event" + ("" if len(events) == 1 else "s")
         return ", ".join([counted, *(_measured(measure, events) for measure in node.measures)])
+    if isinstance(node, MostFrequent):
+        value = node.value(person, now)
+        return "no value" if value is None else canonical(value)
+    if isinstance(node, Regularly):
+        return f"in {node.reached(person, now)}"
+    if isinstance(node, Streak):
+        reached = node.reached(person, now)
+        return f"{reached} in a row" if reached < node.most else f"at least {reached} in a row"
+    if isinstance(node, Sequence):
+        return f"{node.progress(person, now)[1]} of {len(node.steps)} steps"
     if isinstance(node, Contact) and len(node.fields) == 1:
         value = look(contact_record(person), node.fields[0][0])
         return "not set" if value is None else canonical(value)

@@ -8,9 +8,12 @@ from sync.language.happened import CURRENCY, MACHINE, Filter, Happened, Measure,
 from sync.language.moves import Moved
 from sync.language.nodes import InSegment, Node, walk
 from sync.language.pasts import Changed, HasBeen
+from sync.language.patterns import FirstOrLast, MostFrequent, Resumed
+from sync.language.periods import Period, Regularly, Rolling, Streak
+from sync.language.sequence import Sequence, Step
 from sync.language.values import Path
 from sync.language.who import KNOWN_SINCE, ConsentIs, Contact, MemberOf, Suppressed
-from sync.language.window import Window, Within
+from sync.language.window import LONGEST_PERIODS, UNITS, Ago, Dates, During, Ever, OlderThan, Window, Within
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,6 +60,12 @@ def needs(node: Node) -> Needs:
                 fields |= {path for path, _ in each.fields}.union(*(test.others() for _, test in each.fields)) - {KNOWN_SINCE}
             case Happened():
                 events.add(EventNeed(each.filter.names, event_properties(each), each.window))
+            case FirstOrLast() | MostFrequent() | Resumed() | Regularly() | Streak():
+                read = filter_properties(each.filter) | pattern_properties(each)
+                events.add(EventNeed(each.filter.names, read, pattern_window(each)))
+            case Sequence():
+                since = onward(each.window)
+                events |= {EventNeed(which.names, filter_properties(which) | read, since) for which, read in sequence_reads(each)}
             case InSegment(name):
                 segments.add(name)
             case HasBeen(path, _, window):
@@ -89,3 +98,63 @@ def filter_properties(which: Filter) -> frozenset[Path]:
 def measure_properties(measure: Measure) -> frozenset[Path]:
     """The property that is measured, and the currency beside it where that matters."""
     return frozenset({measure.of} | ({CURRENCY} if measure.in_money or measure.currency else set()))
+
+
+# --- patterns ---------------------------------------------------------------------------------------------------------------
+
+def pattern_properties(node: FirstOrLast | MostFrequent | Resumed | Regularly | Streak) -> frozenset[Path]:
+    """The properties that a condition on a pattern reads of the events that its filter takes."""
+    match node:
+        case FirstOrLast():
+            return frozenset({path for path, _ in node.fields}.union(*(test.others() for _, test in node.fields)))
+        case MostFrequent():
+            return frozenset({node.of})
+        case _:
+            return frozenset()
+
+
+def pattern_window(node: FirstOrLast | MostFrequent | Resumed | Regularly | Streak) -> Window:
+    """The time in which the events lie that may decide a condition on a pattern, about: how much history it needs."""
+    match node:
+        case FirstOrLast():
+            return onward(node.window) if node.which == "last" else Ever()
+        case MostFrequent():
+            return node.window
+        case Resumed():
+            return Ever()                                               # how long ago the one before was is not bounded
+        case _:
+            return Within(node.periods * _longest(node.period))
+
+
+def _longest(period: Period) -> int:
+    return period.span if isinstance(period, Rolling) else LONGEST_PERIODS[period.unit] * UNITS["d"]
+
+
+def onward(window: Window) -> Window:
+    """From the beginning of *window* until now."""
+    match window:
+        case Ago(far, _):
+            return Within(far)
+        case Dates(since, _):
+            return Dates(since, None)
+        case OlderThan():
+            return Ever()
+        case During():
+            return Within(window.reach)
+        case _:
+            return window
+
+
+def sequence_reads(node: Sequence) -> list[tuple[Filter, frozenset[Path]]]:
+    """Every filter of a sequence, and the properties that must be the same in events that it takes."""
+    stages = node.stages()
+    found: list[tuple[Filter, frozenset[Path]]] = []
+    for place, stage in enumerate(stages):
+        beside = [stage.step, *stage.denied, *(after.step for after in stages[place + 1 : place + 2])]
+        found.append((stage.step.filter, _sames(beside[place == 0:])))
+        found += [(denied.filter, _sames([denied])) for denied in stage.denied]
+    return found
+
+
+def _sames(steps: list[Step]) -> frozenset[Path]:
+    return frozenset(step.same for step in steps if step.same is not None)

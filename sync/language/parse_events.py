@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-
 from sync.language.happened import Filter, Happened, Measure, Names
 from sync.language.literals import is_null
 from sync.language.nodes import Node
@@ -18,9 +16,9 @@ from sync.located import Listing, Mapping, Scalar, Value
 AT_LEAST_ONCE = NumberTest((Limit("at_least", (MILLION,)),))
 
 
-def _event(reader: Reader, mapping: Mapping) -> Node | None:
-    names = _names(reader, held(mapping, "event"))
-    which = _filter(reader, mapping, names)
+def happened(reader: Reader, mapping: Mapping) -> Node | None:
+    """One set of events, counted and measured."""
+    which = event_filter(reader, mapping)
     when = window(reader, mapping)
     measures = [_measure(reader, word, held(mapping, word)) for word in MEASURES if mapping.get(word) is not None]
     said = mapping.get("count")
@@ -48,7 +46,9 @@ def _names(reader: Reader, value: Value) -> Names | None:
     return None if wrong else Names(tuple(dict.fromkeys(exact)), tuple(dict.fromkeys(prefixes)))
 
 
-def _filter(reader: Reader, mapping: Mapping, names: Names | None) -> Filter | None:
+def event_filter(reader: Reader, mapping: Mapping) -> Filter | None:
+    """Which events `event`, `where` and `human` mean."""
+    names = _names(reader, held(mapping, "event"))
     value, said = mapping.get("where"), mapping.get("human")
     where: tuple[tuple[Path, Predicate], ...] | None = ()
     if value is not None:
@@ -77,5 +77,3 @@ def _measure(reader: Reader, word: str, value: Value) -> Measure | None:
         return None
     return Measure(word, parse_path(of), test, currency)
 
-
-PARSERS: dict[str, Callable[[Reader, Mapping], Node | None]] = {"event": _event}

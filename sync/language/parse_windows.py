@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from sync.language.calendars import extremes
+from sync.language.calendars import Length, extremes
 from sync.language.reader import Reader, held
 from sync.language.values import read_span
 from sync.language.window import Ago, Dates, Ever, OlderThan, Window, Within, duration_text
 from sync.language.words import WINDOWS
-from sync.located import Listing, Mapping, Scalar, Value
+from sync.located import Listing, Mapping, Place, Scalar, Value
 
 
 def window(reader: Reader, mapping: Mapping) -> Window | None:
@@ -41,9 +41,24 @@ def _ago(reader: Reader, value: Value) -> Window | None:
     if near == far:
         reader.complain(value.place, "'ago' takes two different ages, else no time lies between them")
         return None
+    return _between(reader, value.place, near, far)
+
+
+def ages(reader: Reader, near: Value, far: Value, names: tuple[str, str]) -> Window | None:
+    """Between two ages that have *names* of their own, the nearer one first."""
+    spans = [span for value, name in zip((near, far), names, strict=True) if (span := reader.length(value, f"'{name}'")) is not None]
+    if len(spans) < 2:
+        return None
+    if extremes(spans[0]) >= extremes(spans[1]):
+        reader.complain(near.place, f"'{names[0]}' is not shorter than '{names[1]}', so no time lies between them")
+        return None
+    return _between(reader, near.place, *spans)
+
+
+def _between(reader: Reader, place: Place, near: Length, far: Length) -> Window | None:
     if extremes(near)[1] >= extremes(far)[0]:
         named = f"{duration_text(near)} or {duration_text(far)}"
-        reader.complain(value.place, f"which of {named} is longer depends on the month", "write both in one unit")
+        reader.complain(place, f"which of {named} is longer depends on the month", "write both in one unit")
         return None
     return Ago(far, near)
 

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from sync.language import parse_events, parse_moves, parse_who
-from sync.language.happened import Happened
-from sync.language.nodes import All, AnyOf, Node, NoneOf, Not, walk
+from sync.language import parse_moves, parse_patterns, parse_sequence, parse_who
+from sync.language.needs import needs
+from sync.language.nodes import All, AnyOf, Node, NoneOf, Not
 from sync.language.reader import Reader, RuleScope, held
-from sync.language.words import EVENT_KEYS, KINDS, LATER_EVENT_KEYS, LATER_KINDS, LATER_SEGMENT_KEYS, suggestion
+from sync.language.words import BESIDE, EVENT_KEYS, KINDS, LATER_EVENT_KEYS, LATER_KINDS, LATER_SEGMENT_KEYS, suggestion
 from sync.located import Listing, Mapping, Place, Problem, Value
 
 
@@ -34,9 +34,10 @@ def condition(reader: Reader, value: Value, where: str) -> Node | None:
             reader.later(key, key.text)
         return None
     kinds = [kind for kind in KINDS if kind in keys]
-    allowed = EVENT_KEYS if "event" in kinds else kinds or (*KINDS, *EVENT_KEYS)
+    beside = [key for kind in kinds for key in BESIDE.get(kind, ())]
+    allowed = (*kinds, *beside) if kinds else (*KINDS, *EVENT_KEYS)
     owner = f"a '{kinds[0]}' condition" if kinds and "event" not in kinds else where
-    right = reader.keys(mapping, {*allowed, *kinds}, owner, LATER_EVENT_KEYS if "event" in kinds or not kinds else ())
+    right = reader.keys(mapping, set(allowed), owner, LATER_EVENT_KEYS if "event" in kinds or not kinds else ())
     if len(kinds) == 1:
         return reader.stands(_PARSERS[kinds[0]](reader, mapping), mapping.place)    # behind a wrong key, too: everything is told at once
     if kinds:
@@ -78,7 +79,7 @@ def _not(reader: Reader, mapping: Mapping) -> Node | None:
 
 def event_hints(node: Node, known: list[str]) -> list[str]:
     """A warning for each event name that nobody has reported so far, with the nearest one that was."""
-    names = {name for each in walk(node) if isinstance(each, Happened) for name in each.filter.names.exact}
+    names = {name for need in needs(node).events for name in need.names.exact}
     unseen = sorted(names - set(known))
     return [f"no event '{name}' has been seen so far; {suggestion(name, known)}".rstrip("; ") for name in unseen]
 
@@ -89,6 +90,7 @@ _PARSERS: dict[str, Callable[[Reader, Mapping], Node | None]] = {
     "none": _boolean("none", NoneOf),
     "not": _not,
     **parse_who.PARSERS,
-    **parse_events.PARSERS,
+    **parse_patterns.PARSERS,
+    **parse_sequence.PARSERS,
     **parse_moves.PARSERS,
 }

@@ -75,6 +75,8 @@ class Reader:
         for key, held in wrong:
             if key.text in later:
                 self.later(key, key.text)
+            elif key.text == "same":
+                self.complain(key.place, "'same' belongs to a step of a 'sequence', after the first")
             elif key.text in EVENT_KEYS and "event" not in allowed and where.startswith("a "):
                 self.complain(key.place, f"'{key.text}' belongs to an 'event' condition, not to {where}")
             else:

@@ -7,6 +7,8 @@ from __future__ import annotations
 
 from typing import Any
 
+from sync.language.periods import MOST_PERIODS
+from sync.language.sequence import MOST_STEPS
 from sync.language.window import PERIODS
 from sync.language.words import (
     DATE_OPERATORS,
@@ -16,6 +18,8 @@ from sync.language.words import (
     NUMBER_OPERATORS,
     OPERATORS,
     ORDER_OPERATORS,
+    PERIOD_WORDS,
+    REGULARLY,
     RELATIVE_OPERATORS,
     TEXT_OPERATORS,
 )
@@ -28,12 +32,16 @@ _NUMBERS: Schema = {"anyOf": [{"type": "number"}, {"type": "array", "items": {"t
 _PAIR: Schema = {"type": "array", "items": _SCALAR, "minItems": 2, "maxItems": 2}
 _NAME: Schema = {"type": ["string", "number", "boolean"]}
 _NAMES: Schema = {"anyOf": [_NAME, {"type": "array", "items": _NAME, "minItems": 1}]}
+_DURATION: Schema = {"type": "string", "pattern": r"^[0-9]+\s?[smhdw]$"}
 _LENGTH: Schema = {"type": "string", "pattern": r"^[0-9]+\s?(mo|[smhdwy])$"}
 _PERIOD: Schema = {"enum": list(PERIODS)}
 _PAST_PERIOD: Schema = {"enum": [word for word, (_, shift) in PERIODS.items() if shift <= 0]}
 _DATE: Schema = {"type": "string", "pattern": r"^[0-9]{4}-[0-9]{2}-[0-9]{2}"}
 _FIELD: Schema = {"type": "object", "properties": {"field": _NAME}, "required": ["field"], "additionalProperties": False}
 _SHARE: Schema = {"type": "string", "pattern": r"^[0-9]+(\.[0-9]{1,6})?\s?%$"}
+_EXTREME: Schema = {"anyOf": [{"const": True}, {"$ref": "#/$defs/fields"}]}
+_SO_MANY: Schema = {"type": "integer", "minimum": 1, "maximum": MOST_PERIODS}
+_EACH: Schema = {"anyOf": [{"enum": list(PERIOD_WORDS)}, _DURATION]}
 _MISSING: Schema = {"enum": ["match", "fail"]}
 
 
@@ -52,6 +60,8 @@ def definitions() -> Schema:
         "fields": {"type": "object", "additionalProperties": _ref("predicate"), "minProperties": 1},
         "number_test": {"anyOf": [*_NUMBERS["anyOf"], _object({**_number_operators(), "missing": _MISSING}, at_least=1)]},
         **{name: _measure(name) for name in MEASURES},
+        "most_frequent": _most_frequent(),
+        "step": _step(),
     }
 
 
@@ -72,7 +82,8 @@ def _object(properties: Schema, required: tuple[str, ...] = (), at_least: int = 
 def _condition() -> Schema:
     """Exactly one kind; a condition that has an `event` may have the keys that belong to it."""
     forms = [_object({kind: schema, **beside}, (kind,)) for kind, (schema, beside) in _kinds().items()]
-    return {"oneOf": forms}
+    together = {key: [other for other in REGULARLY if other != key] for key in REGULARLY}
+    return {"oneOf": forms, "dependentRequired": together}
 
 
 def _kinds() -> dict[str, tuple[Schema, Schema]]:
@@ -90,6 +101,9 @@ def _kinds() -> dict[str, tuple[Schema, Schema]]:
         "not": (_ref("condition"), {}),
         "contact": (_ref("contact_fields"), {}),
         "event": (_NAMES, _event_keys()),
+        "sequence": (_steps(), _window_keys()),
+        "stopped": (_object({**_which(), "active": _LENGTH, "silent": _LENGTH}, ("event", "active", "silent")), {}),
+        "resumed": (_object({**_which(), "silent": _DURATION, **_window_keys()}, ("event", "silent")), {}),
         "segment": (_NAME, {}),
         "member_of": (membership, {}),
         "consent": (_object({"channel": _NAME, "is": states, "connection": _NAME, **windows}, ("channel", "is")), {}),
@@ -102,10 +116,16 @@ def _kinds() -> dict[str, tuple[Schema, Schema]]:
 
 def _event_keys() -> Schema:
     return {
-        "where": _ref("fields"),
-        "human": {"type": "boolean"},
+        **{key: schema for key, schema in _which().items() if key != "event"},
         "count": _ref("number_test"),
         **{name: _ref(name) for name in MEASURES},
+        "most_frequent": _ref("most_frequent"),
+        "first": _EXTREME,
+        "last": _EXTREME,
+        "in_at_least": _SO_MANY,
+        "of_last": _SO_MANY,
+        "period": _EACH,
+        "streak": _object({**_number_operators(), "period": _EACH, "missing": _MISSING}, ("period",), at_least=2),
         **_window_keys(),
     }
 
@@ -117,6 +137,11 @@ def _contact_fields() -> Schema:
     return {"type": "object", "additionalProperties": {"anyOf": [_ref("predicate"), stood, moved]}, "minProperties": 1}
 
 
+def _which() -> Schema:
+    """What says which events are meant."""
+    return {"event": _NAMES, "where": _ref("fields"), "human": {"type": "boolean"}}
+
+
 def _window_keys() -> Schema:
     return {
         "within": _LENGTH,
@@ -126,6 +151,24 @@ def _window_keys() -> Schema:
         "since": _DATE,
         "until": _DATE,
     }
+
+
+def _steps() -> Schema:
+    """A sequence: something that happened, and steps after it."""
+    first = _object({**_which(), "last": {"type": "boolean"}}, ("event",))
+    return {"type": "array", "prefixItems": [first], "items": _ref("step"), "minItems": 2, "maxItems": MOST_STEPS}
+
+
+def _step() -> Schema:
+    """What follows in a sequence, or after `not` what does not."""
+    gap: Schema = {"within": _DURATION, "same": _NAME}
+    positive = _object({**_which(), **gap}, ("event",))
+    return {"oneOf": [positive, _object({"not": _object({**_which(), **gap}, ("event",)), **gap}, ("not",))]}
+
+
+def _most_frequent() -> Schema:
+    asked = _operators()
+    return asked | {"properties": {"of": _NAME, **asked["properties"]}, "required": ["of"], "minProperties": 2}
 
 
 def _measure(name: str) -> Schema:

@@ -6,10 +6,16 @@ import difflib
 from collections.abc import Iterable
 
 BOOLEAN = ("all", "any", "none", "not")
-KINDS = (*BOOLEAN, "contact", "event", "segment", "member_of", "consent", "suppressed", "sample", "entered", "left")
+KINDS = (
+    *BOOLEAN, "contact", "event", "sequence", "stopped", "resumed", "segment", "member_of", "consent", "suppressed", "sample", "entered",
+    "left",
+)
 WINDOWS = ("within", "ago", "older_than", "since", "until", "during")
 MEASURES = ("sum", "average", "min", "max", "distinct")
-EVENT_KEYS = ("event", "where", "human", "count", *MEASURES, *WINDOWS)
+REGULARLY = ("in_at_least", "of_last", "period")
+PERIOD_WORDS = ("day", "week", "month")
+EVENT_KEYS = ("event", "where", "human", "count", *MEASURES, "most_frequent", "first", "last", *REGULARLY, "streak", *WINDOWS)
+BESIDE = {"event": EVENT_KEYS, "sequence": WINDOWS}                        # kind → the other keys that may stand with it
 
 ORDER_OPERATORS = ("at_least", "more_than", "at_most", "less_than", "between")
 NUMBER_OPERATORS = ("is", "is_not", "in", "not_in", *ORDER_OPERATORS)
@@ -24,9 +30,9 @@ NEGATIVES = {"is_not": "in", "not_in": "in", "not_contains": "contains"}   # the
 
 PAST_WORDS = ("has_been", "changed")                                      # of a field of the contact, with what stands beside them
 
-LATER_KINDS = ("sequence", "for_each", "rank", "stopped", "resumed", "emails", "traits", "points")
+LATER_KINDS = ("for_each", "rank", "emails", "traits", "points")
 LATER_SEGMENT_KEYS = ("holdout", "on_enter", "on_leave")
-LATER_EVENT_KEYS = ("most_frequent", "first", "last", "streak", "in_at_least", "of_last", "period", "same")
+LATER_EVENT_KEYS: tuple[str, ...] = ()
 LATER_OPERATORS = ("anniversary", "anniversary_within", "near")
 
 RULE_KEYS = frozenset({*KINDS, *EVENT_KEYS})                               # of a segment's own map, what its rule takes

@@ -87,6 +87,17 @@ def event(rng: Random, money: str) -> Event:
     return Event(name, moment(rng), kept, id=rng.choice(["", "", "", "e1"]))
 
 
+def visit(rng: Random, times: list[int]) -> Event:
+    """An event of a sequence or a habit: exactly a gap or a period after another one's time, at that time, or beside."""
+    since = rng.choice([*times, NOW, NOW]) if times else NOW
+    gap = rng.choice([0, 0, 2 * HOUR, DAY, DAY, 2 * DAY, 7 * DAY, 31 * DAY]) * rng.choice([1, -1, -1])
+    when = since + gap + rng.choice([0, 0, 0, 1, -1, HOUR])
+    cart = rng.choice(["a", "a", "b", ["a", "b"], None])
+    name = rng.choice(["visited", "visited", "visited", "carted", "carted", "bought"])
+    soon = {"day": instant_text(moment(rng))} if rng.random() < 0.3 else {}
+    return Event(name, min(when, NOW + DAY), {**({} if cart is None else {"cart": cart}), **soon}, id=f"v{len(times)}")
+
+
 def person(rng: Random, number: int = 0) -> Person:
     states = ["granted", "granted", "withdrawn", "withdrawn", "unknown", "unreadable"]
     consents = [
@@ -103,6 +114,10 @@ def person(rng: Random, number: int = 0) -> Person:
     events = [event(rng, "USD" if mixes and place == 1 else money) for place in range(rng.choice([0, 1, 2, 4, 6]))]
     if events and rng.random() < 0.2:
         events.append(events[0])
+    times: list[int] = []
+    for _ in range(rng.choice([0, 3, 5, 7, 10])):
+        events.append(visit(rng, times))
+        times.append(events[-1].at)
     key = f"person{number}-{rng.randint(0, 99)}@example.com"
     moves = [Move(rng.choice(SEGMENTS), moment(rng), rng.random() < 0.5) for _ in range(rng.choice([0, 2, 4, 6]))]
     return Person(fields(rng), tuple(events), tuple(consents), tuple(memberships), tuple(moves), {("plan",): pasts(rng)}, moment(rng), key)
@@ -174,6 +189,68 @@ def happened(**beside: Any) -> Callable[[Random], Rule]:
     return lambda rng: {"event": names(rng), **where(rng), **{key: make(rng) for key, make in beside.items()}}
 
 
+def visits(rng: Random) -> Rule:
+    where = rng.choice([{"cart": "a"}, {"cart": {"is_set": False}}, {"day": {"within_last": span(rng)}}])
+    which = rng.choice(["visited", "carted", ["visited", "bought"], Quoted("*")])
+    return {"event": which, **({"where": where} if rng.random() < 0.35 else {})}
+
+
+def wide_window(rng: Random) -> Rule:
+    return rng.choice([{}, {"within": "30d"}, {"within": "90d"}, {"older_than": "1d"}, {"ago": ["60d", "2h"]}, {"until": "2026-06-15"}])
+
+
+def extreme(word: str) -> Callable[[Random], Rule]:
+    def make(rng: Random) -> Rule:
+        asked = rng.choice([True, True, {"cart": "a"}, {"cart": {"is_not": "b"}}, {"day": {"within_last": span(rng)}}])
+        return {**visits(rng), word: asked, **rng.choice([window, wide_window])(rng)}
+
+    return make
+
+
+def most_frequent(rng: Random) -> Rule:
+    asked = rng.choice([{"is": "a"}, {"is_not": "a"}, {"in": ["a", "b"]}, {"is_set": True}, {"starts_with": "b", "missing": "match"}])
+    return {**visits(rng), "most_frequent": {"of": "cart", **asked}, **wide_window(rng)}
+
+
+def period(rng: Random) -> str:
+    return rng.choice(["day", "day", "week", "month", "1d", "2d", "7d", "2h"])
+
+
+def regularly(rng: Random) -> Rule:
+    periods = rng.choice([1, 2, 4, 8])
+    count = rng.choice([{}, {}, {"count": number_test(rng, 1, 2)}, {"count": 0}])
+    return {**visits(rng), "in_at_least": rng.choice([1, 1, max(1, periods // 2)]), "of_last": periods, "period": period(rng), **count}
+
+
+def streak(rng: Random) -> Rule:
+    count = rng.choice([{}, {}, {}, {"count": {"at_least": 2}}])
+    return {**visits(rng), "streak": {**number_test(rng, 0, 1, 2, 3), "period": period(rng)}, **count}
+
+
+def stopped(rng: Random) -> Rule:
+    active, silent = rng.choice([("30d", "1d"), ("30d", "2h"), ("90d", "7d"), ("2d", "1d")])
+    return {"stopped": {**visits(rng), "active": active, "silent": silent}}
+
+
+def resumed(rng: Random) -> Rule:
+    return {"resumed": {**visits(rng), "silent": rng.choice(["2h", "1d", "1d", "2d"]), **wide_window(rng)}}
+
+
+def following(rng: Random) -> Rule:
+    return {**rng.choice([{}, {"within": rng.choice(["2h", "1d", "2d", "7d", "31d"])}]), **rng.choice([{}, {}, {}, {"same": "cart"}])}
+
+
+def sequence(rng: Random) -> Rule:
+    """Of two to four steps; what a `not` step rules out is not asked for behind it."""
+    steps: list[Rule] = [{**visits(rng), **rng.choice([{}, {}, {}, {"last": True}])}]
+    for _ in range(rng.choice([1, 1, 1, 2, 3])):
+        denied = rng.random() < 0.25
+        event = "bought" if denied else rng.choice(["visited", "visited", ["visited", "carted"]])
+        step = {**(visits(rng) if rng.random() < 0.3 else {}), "event": event, **following(rng)}
+        steps.append({"not": step} if denied else step)
+    return {"sequence": steps, **rng.choice([{}, {}, wide_window(rng)])}
+
+
 def asked(field: str, *tests: Any) -> Callable[[Random], Rule]:
     """A `contact:` condition on *field*; with `missing:` said now and then."""
     def make(rng: Random) -> Rule:
@@ -239,7 +316,7 @@ LEAVES: dict[str, Callable[[Random], Rule]] = {
     "event": happened(),
     "event: human": happened(human=lambda rng: rng.choice([True, True, False])),
     "event: within": lambda rng: {"event": names(rng), "within": span(rng)},
-    "event: ago": lambda rng: {"event": Quoted("*"), "ago": rng.choice([["2h", "30d"], ["30d", "1d"], ["1w", "90s"]])},
+    "event: ago": lambda rng: {"event": names(rng), "ago": rng.choice([["2h", "30d"], ["30d", "1d"], ["1w", "90s"]])},
     "event: months": lambda rng: {"event": names(rng), **rng.choice([
         {"within": "1mo"}, {"within": "1y"}, {"older_than": "1mo"}, {"ago": ["1y", "1w"]}, {"ago": ["2mo", "1mo"]}])},
     "event: during": lambda rng: {"event": names(rng), "during": rng.choice(PAST_PERIODS)},
@@ -252,6 +329,15 @@ LEAVES: dict[str, Callable[[Random], Rule]] = {
     "event: min": measured("min", -5, 3, 10, 20),
     "event: max": measured("max", 10, 20, 20.5, 99.99),
     "event: distinct": measured("distinct", 0, 1, 2),
+    "event: most_frequent": most_frequent,
+    "event: most_frequent and count": lambda rng: {**most_frequent(rng), "count": {"at_least": 1}},
+    "event: first": extreme("first"),
+    "event: last": extreme("last"),
+    "regularly": regularly,
+    "streak": streak,
+    "stopped": stopped,
+    "resumed": resumed,
+    "sequence": sequence,
     "member_of": lambda rng: {"member_of": rng.choice([{"mailchimp": {"tag": "VIP"}}, {"klaviyo": {"list": "Café"}},
                                                        {"mailchimp": {"tag": "Cafe\u0301", "audience": "de"}}])},
     "consent: granted": lambda rng: {"consent": {"channel": "email", "is": "granted"}},

@@ -94,7 +94,8 @@ JUDGED_BY_CHECK_ALONE = (
     "says the same thing twice", "depends on the month", "0 and up to 100", "two windows",
     "never changes", "what stands here", "a field of the contact was", "needs a text operator", "whole number of s",
     "either a tag or a list", "names one connection", "is asked nothing", "did you mean 'starts_with'", "takes a number, without",
-    "cannot be compared with another field", "compared with nothing", "takes a name",
+    "cannot be compared with another field", "compared with nothing", "takes a name", "does not go with", "is more than the",
+    "counted up to", "something happened;", "not shorter than", "said twice", "rules out",
 )
 
 
