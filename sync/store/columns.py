@@ -38,15 +38,6 @@ def apart(properties: Mapping[str, Json]) -> Apart:
     return names, (border.json_text(rest), *texts)
 
 
-def whole(apart: Apart) -> str:
-    """The texts of a row as the one JSON text of all properties."""
-    names, (rest, *texts) = apart
-    if not names:
-        return rest
-    parts = [f'"{name}":{text}' for name, text in zip(names, texts, strict=True)]
-    return f"{{{','.join(parts if rest == '{}' else [rest[1:-1], *parts])}}}"
-
-
 def insert(db: sqlite3.Connection, conflict: str, rows: Iterable[tuple[Key, int, Told, Apart]]) -> None:
     """Write events (key, contact, who told it, texts); *conflict*: "ignore" or "replace". Nulls are left out, since to bind one
     costs more than to bind a text; and rows go in by key, which touches each page of the table once."""

@@ -16,10 +16,10 @@ import orjson
 from connectors.base import Event
 from sync.model import canonical_email
 from sync.store import archive, border, lookups, records
-from sync.store.columns import Apart, Key, Told, insert, whole
+from sync.store.columns import Apart, Key, Told, insert
 from sync.store.lookups import Record
 from sync.store.naming import Naming
-from sync.store.shapes import Shapes
+from sync.store.shapes import Shapes, apart_by
 from sync.store.store import hashes_of
 
 
@@ -106,34 +106,42 @@ class _Page:
 
     def _take_record(self, event: Event, key: Key, contact: int | None) -> None:
         """The newest word on this source id counts, also when it says that it is void or somebody's whom we do not know yet."""
-        self._forget_plain(event, key)
-        row = None if event.removed or contact is None else self._record(event, contact)
-        known = self.records.get(event.id)
-        if changed := known != row:
-            self.before.setdefault(event.id, known)
-        if row:
-            self.records[event.id] = row
-        else:
-            self.records.pop(event.id, None)
-        if contact is None and not event.removed:
-            self._wait(event)
-        else:
-            self.written.new, self.written.repeated = self.written.new + changed, self.written.repeated + (not changed)
-
-    def _record(self, event: Event, contact: int) -> Record:
-        kind = self.kinds[event.native]
-        said = records.same_text(self.naming.property(event.native, event.properties, kind.same)) if kind.same else ""
-        same = f"={said}" if said else records.own(self.connection, event.id)
-        texts = self.texts[event.id] = self.shapes.apart(event.native, event.properties)
-        return (kind.type, event.at, contact, same, whole(texts))
-
-    def _forget_plain(self, event: Event, key: Key) -> None:
-        """It may have come as a plain event before it was void, or before the config said `same:`; or as a stray."""
-        if event.id not in self.records:
+        id_, native, _, properties, _, _, _, removed = event
+        known = self.records.get(id_)
+        if known is None:                           # it may have come as a plain event before it was void, or before `same:`
             self.plain.pop(key, None)
             self.void.append(key)
         if self.strays:
-            self.db.execute("delete from strays where connection = ? and source = ?", (self.connection, event.id))
+            self.db.execute("delete from strays where connection = ? and source = ?", (self.connection, id_))
+        if removed or contact is None:
+            self._no_record(event, known)
+            return
+        text, shape = self.shapes.whole(native, properties)
+        record = (key[0], key[1], contact, self._same(event), text)
+        if record == known:
+            self.written.repeated += 1
+            return
+        self.before.setdefault(id_, known)
+        self.records[id_] = record
+        self.texts[id_] = (shape and apart_by(shape, properties)) or self.shapes.apart(native, properties)
+        self.written.new += 1
+
+    def _no_record(self, event: Event, known: Record | None) -> None:
+        """It is void, or somebody's whom we do not know yet."""
+        if known is not None:
+            self.before.setdefault(event.id, known)
+            del self.records[event.id]
+        if not event.removed:
+            self._wait(event)
+        elif known is None:
+            self.written.repeated += 1
+        else:
+            self.written.new += 1
+
+    def _same(self, event: Event) -> str:
+        name = self.kinds[event.native].same
+        said = records.same_text(self.naming.property(event.native, event.properties, name)) if name else ""
+        return f"={said}" if said else records.own(self.connection, event.id)
 
     def _wait(self, event: Event) -> None:
         self.written.strays += 1

@@ -7,8 +7,9 @@ that repeat from event to event, as those of mail do.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
+from operator import itemgetter
 
 import orjson
 
@@ -20,34 +21,51 @@ from sync.store.naming import Naming
 FEW = 3                                             # so few properties repeat from event to event
 MOST = 1000                                         # shapes kept at once
 
+Values = Callable[[Mapping[str, Json]], tuple[Json, ...]]
+
 
 @dataclass(frozen=True, slots=True)
 class Shape:
-    """Where the properties of one native event with one set of keys go. *kept*: keys that stay in the row's one text; *moved*:
-    (neutral name, key) of what else stands there; *columns*: (column, key, whether it was moved) in the order of the row, and
-    their *names*; *entered*: keys that a path leads into, should there be a record under them."""
+    """Where the properties of one native event with one set of keys go. *names*: of all of them, whose values *said* gives; *columns*
+    (values: *apart*): those with a column; *rest* (values: *kept*): those in the row's one text. *enters*: keys that a path leads
+    into, should there be a record under them.
+    """
 
-    kept: tuple[str, ...]
-    moved: tuple[tuple[str, str], ...]
-    columns: tuple[tuple[str, str, bool], ...]
     names: tuple[str, ...]
-    entered: tuple[str, ...]
+    said: Values
+    columns: tuple[str, ...]
+    apart: Values
+    rest: tuple[str, ...]
+    kept: Values
+    enters: tuple[str, ...]
 
 
 def shape_of(known: EventName | None, keys: tuple[str, ...]) -> Shape:
     paths = known.properties if known else {}
-    there = {neutral: path for neutral, path in paths.items() if path in keys}
     heads = {path.partition(".")[0] for path in paths.values() if path not in keys}
     taken = {*paths, *paths.values()}
-    kept = tuple(key for key in keys if key not in taken)
-    columns = tuple(
-        (name, there.get(name, name), name in there) for name in COLUMNS if name in there or name in kept
-    )
+    moved = {neutral: path for neutral, path in paths.items() if path in keys}
+    places = {key: key for key in keys if key not in taken} | moved
+    columns = [name for name in COLUMNS if name in places]
+    rest = [name for name in places if name not in COLUMNS]
     return Shape(
-        tuple(key for key in kept if key not in COLUMNS),
-        tuple((neutral, path) for neutral, path in there.items() if neutral not in COLUMNS),
-        columns, tuple(name for name, _, _ in columns), tuple(key for key in keys if key in heads),
+        tuple(places), _getter(list(places.values())), tuple(columns), _getter([places[name] for name in columns]), tuple(rest),
+        _getter([places[name] for name in rest]), tuple(key for key in keys if key in heads),
     )
+
+
+def _getter(keys: Sequence[str]) -> Values:
+    """A function that gives the values of *keys* as a tuple, fast."""
+    if len(keys) > 1:
+        return itemgetter(*keys)
+    return lambda raw: tuple([raw[key] for key in keys])
+
+
+def apart_by(shape: Shape, raw: Mapping[str, Json]) -> Apart | None:
+    """The texts of a row; None where a null, or a number that is none, may mean that a property is absent."""
+    rest = dict(zip(shape.rest, shape.kept(raw), strict=True))
+    said = b"\n".join(map(orjson.dumps, (rest, *shape.apart(raw))))         # JSON has no line feed of its own
+    return None if b"null" in said else (shape.columns, tuple(said.decode().split("\n")))
 
 
 @dataclass(slots=True)
@@ -63,46 +81,44 @@ class Shapes:
         try:
             if len(raw) <= FEW:
                 return self._repeating(native, raw)
-            shape = self._shapes.get((native, keys := tuple(raw))) or self._new(native, keys)
-            if not (shape.entered and any(isinstance(raw[key], dict) for key in shape.entered)):
-                return _texts(shape, raw)
+            shape = self._shape(native, raw)
+            if shape and (found := apart_by(shape, raw)):
+                return found
         except TypeError:                           # something in it cannot be JSON as it is
             pass
-        return self._at_length(native, raw)
+        return apart(self.naming.properties(native, raw))
+
+    def whole(self, native: str, raw: Mapping[str, Json]) -> tuple[str, Shape | None]:
+        """All properties of an event with the properties *raw* as one text; and the shape by which `apart_by` gives its row's, if
+        it has one."""
+        try:
+            if shape := self._shape(native, raw):
+                text = orjson.dumps(dict(zip(shape.names, shape.said(raw), strict=True)))
+                if b"null" not in text:
+                    return text.decode(), shape
+        except TypeError:
+            pass
+        return border.json_text(self.naming.properties(native, raw)), None
 
     def _repeating(self, native: str, raw: Mapping[str, Json]) -> Apart:
         key = (native, orjson.dumps(raw))
         found = self._repeated.get(key)
         if found is None:
-            found = self._repeated[key] = self._at_length(native, raw)
+            found = self._repeated[key] = apart(self.naming.properties(native, raw))
         return found
 
-    def _new(self, native: str, keys: tuple[str, ...]) -> Shape:
-        if len(self._shapes) > MOST:
-            self._shapes.clear()
-        shape = self._shapes[native, keys] = shape_of(self.naming.names.get(native), keys)
+    def _shape(self, native: str, raw: Mapping[str, Json]) -> Shape | None:
+        """None where a path leads into a record."""
+        key = (native, tuple(raw))
+        shape = self._shapes.get(key) or self._new(key)
+        if shape.enters:
+            for name in shape.enters:
+                if isinstance(raw[name], dict):
+                    return None
         return shape
 
-    def _at_length(self, native: str, raw: Mapping[str, Json]) -> Apart:
-        return apart(self.naming.properties(native, raw))
-
-
-def _texts(shape: Shape, raw: Mapping[str, Json]) -> Apart:
-    """Raises TypeError for what cannot be JSON as it is."""
-    rest = {key: raw[key] for key in shape.kept}
-    for neutral, key in shape.moved:
-        if not _absent(value := raw[key]):
-            rest[neutral] = value
-    texts = [orjson.dumps(rest).decode()]
-    names = shape.names
-    for name, key, moved in shape.columns:
-        value = raw[key]
-        if moved and _absent(value):
-            names = tuple(each for each in names if each != name)
-        else:
-            texts.append(orjson.dumps(value).decode())
-    return names, tuple(texts)
-
-
-def _absent(value: Json) -> bool:
-    return value is None or not border.is_number_at_all(value)
+    def _new(self, key: tuple[str, tuple[str, ...]]) -> Shape:
+        if len(self._shapes) > MOST:
+            self._shapes.clear()
+        shape = self._shapes[key] = shape_of(self.naming.names.get(key[0]), key[1])
+        return shape
