@@ -30,6 +30,7 @@ COMMANDS = {                                        # name → module, what it d
     "status": ("sync.cli.look", "How old the data is, what waits, what was given up."),
     "explain": ("sync.cli.explain", "Why a contact is in a segment, or not, and until when."),
     "preview": ("sync.cli.preview", "What a segment comes to: counts per condition, a sample, the past days, overlap."),
+    "diff": ("sync.cli.diff", "Who would enter and leave between two configs."),
     "events": ("sync.cli.look", "Which events there are, and what the platforms call them."),
     "seal": ("sync.cli.seal", "Seal old events into files now; `sync` and `run` do it once a day."),
     "runs": ("sync.cli.look", "What was run, when, and how it went."),
