@@ -19,7 +19,8 @@ from sync.config.form import Form, Notes, Reader
 from sync.config.keys import Section
 from sync.config.model import Config
 from sync.config.reading import read
-from sync.insight.story_people import Told, read_people
+from sync.insight.story_past import Told
+from sync.insight.story_people import read_people
 from sync.insight.story_values import ago, moment, names
 from sync.language.person import Person
 from sync.language.words import suggestion

@@ -3,19 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Iterator
-from dataclasses import dataclass, field
 from typing import Any
 
 from connectors.base import Millis
 from sync.config import scalars
 from sync.config.form import Form, Notes, shown
 from sync.config.keys import Section
-from sync.config.model import Config
+from sync.insight.story_past import Told, field_path, put, read_history, read_moves
 from sync.insight.story_values import moment, names, plain
 from sync.language.needs import needs
 from sync.language.person import ConsentFact, Event, MembershipFact, Person
-from sync.language.values import parse_path
-from sync.language.words import CHANNELS, NEUTRAL_FIELDS, suggestion
+from sync.language.words import CHANNELS, suggestion
 from sync.located import Listing, Mapping, Place, Problem, Scalar, Value
 
 PERSON = Section("a person", {
@@ -23,6 +21,9 @@ PERSON = Section("a person", {
     "consent": "Connection → channel → granted, withdrawn or unknown",
     "suppressed": "Connections on which they must not be contacted",
     "member_of": "Connection → {tag: NAME} or {list: NAME}, or a list of them",
+    "history": "Field → a list of {is: VALUE, since: MOMENT}: what it held, and since when",
+    "entered": "Segment → when they entered it: a moment, or several",
+    "left": "Segment → when they left it: a moment, or several",
     "known_since": "When we first saw them; the earliest of their events if not said, else `now`",
     "events": "A list of what they did",
 })
@@ -33,21 +34,12 @@ EVENT = Section("an event of a story", {
     "times": "How many there are, the same in all but their source; 1 if not said",
     "id": "The id of its source: two events of one name and id are one",
 })
-MEMBERSHIP = Section("a membership", {"tag": "The tag's name", "list": "The list's name", "audience": "The audience's short name"})
+MEMBERSHIP = Section("a membership", {
+    "tag": "The tag's name", "list": "The list's name", "audience": "The audience's short name",
+    "since": "Since when; `known_since` if not said",
+})
+STATE = Section("a consent", {"is": "granted, withdrawn or unknown", "since": "Since when; `known_since` if not said"})
 STATES = ("granted", "withdrawn", "unknown")
-
-
-@dataclass(frozen=True)
-class Told:
-    """The clock of a story and the config it is told in."""
-
-    now: Millis
-    config: Config
-    asked: set[str] = field(default_factory=set)    # event names that were warned of
-
-    @property
-    def zone(self) -> str:
-        return self.config.settings.timezone
 
 
 def read_people(notes: Notes, value: Value, told: Told) -> dict[str, Person]:
@@ -64,30 +56,25 @@ def read_people(notes: Notes, value: Value, told: Told) -> dict[str, Person]:
 def _person(notes: Notes, name: str, held: Mapping, told: Told) -> Person:
     form = Form(notes, held, PERSON, "")
     fields = _fields(notes, held.get("contact"), told)
+    pasts = read_history(notes, held.get("history"), told)
     events = tuple(_events(notes, name, held.get("events"), told))
     since = form.read("known_since", moment(told.now, told.zone), min([told.now, *(event.at for event in events)]))
+    for path, known in pasts.items():
+        put(fields, path, [past.value for past in known if past.at <= told.now][-1:])
     return Person(
-        fields=fields, events=events, consents=tuple(_consents(notes, held, told)),
-        memberships=tuple(_memberships(notes, held.get("member_of"), told)), known_since=since,
-        sample_key=str(fields.get("email") or name),
+        fields=fields, events=events, consents=tuple(_consents(notes, held, told, since)),
+        memberships=tuple(_memberships(notes, held.get("member_of"), told, since)), moves=tuple(read_moves(notes, held, told)),
+        pasts=pasts, known_since=since, sample_key=str(fields.get("email") or name),
     )
 
 
 def _fields(notes: Notes, value: Value | None, told: Told) -> dict[str, Any]:
     held = None if value is None else notes.mapping(value, "'contact'", "contact: {country: DE}")
-    known = {*NEUTRAL_FIELDS, *told.config.fields, *told.config.connections} - {"known_since"}
     found: dict[str, Any] = {}
     for key, said in held.entries if held else ():
-        path = parse_path(key.text)
-        if path[0] not in known:
-            hint = "it stands beside `contact:`" if path[0] == "known_since" else suggestion(path[0], known)
-            notes.complain(key.place, f"unknown field '{key.text}'", hint)
-            continue
-        record = found
-        for part in path[:-1]:
-            inner = record.setdefault(part, {})
-            record = inner if isinstance(inner, dict) else {}
-        record[path[-1]] = plain(said)
+        path = field_path(notes, key, told)
+        if path is not None:
+            put(found, path, [plain(said)])
     return found
 
 
@@ -136,21 +123,32 @@ def _heed(notes: Notes, name: str, place: Place, told: Told) -> None:
 # --- what the platforms hold ----------------------------------------------------------------------------------------------------
 
 
-def _consents(notes: Notes, held: Mapping, told: Told) -> Iterator[ConsentFact]:
+def _consents(notes: Notes, held: Mapping, told: Told, known: Millis) -> Iterator[ConsentFact]:
     value, barred = held.get("consent"), held.get("suppressed")
     suppressed = {each.text for each in (names(notes, barred, "suppressed") or ()) if _connection(notes, each, told)} if barred else set()
-    states = {(connection, "email"): "unknown" for connection in suppressed}
+    states = {(connection, "email"): ("unknown", known) for connection in suppressed}
     said = None if value is None else notes.mapping(value, "'consent'", "consent: {klaviyo: {email: granted}}")
     for connection, inner in said.entries if said else ():
         channels = notes.mapping(inner, f"'{connection.text}'", "klaviyo: {email: granted}")
         for channel, state in channels.entries if channels and _connection(notes, connection, told) else ():
-            if _one_of(notes, channel, CHANNELS, "channel") and _one_of(notes, state, STATES, "consent"):
-                states[connection.text, channel.text] = state.text if isinstance(state, Scalar) else ""
-    for (name, channel_name), word in states.items():
-        yield ConsentFact(name, channel_name, word, suppressed=name in suppressed)
+            if _one_of(notes, channel, CHANNELS, "channel"):
+                states[connection.text, channel.text] = _state(notes, state, told, known)
+    for (name, channel_name), (word, at) in states.items():
+        yield ConsentFact(name, channel_name, word, suppressed=name in suppressed, at=at)
 
 
-def _memberships(notes: Notes, value: Value | None, told: Told) -> Iterator[MembershipFact]:
+def _state(notes: Notes, value: Value, told: Told, known: Millis) -> tuple[str, Millis]:
+    """`granted`, or {is: granted, since: 3d ago}: the state, and since when."""
+    form = Form(notes, value if isinstance(value, Mapping) else Mapping((), value.place), STATE, "")
+    said = value.get("is") if isinstance(value, Mapping) else value
+    right = said is not None and _one_of(notes, said, STATES, "consent")
+    if said is None:
+        notes.complain(value.place, "the consent does not say what it is", "for example {is: granted, since: 3d ago}")
+    word = said.text if right and isinstance(said, Scalar) else "unknown"
+    return word, form.read("since", moment(told.now, told.zone), known)
+
+
+def _memberships(notes: Notes, value: Value | None, told: Told, known: Millis) -> Iterator[MembershipFact]:
     held = None if value is None else notes.mapping(value, "'member_of'", "member_of: {mailchimp: {tag: VIP}}")
     for connection, said in held.entries if held else ():
         if not _connection(notes, connection, told):
@@ -158,16 +156,17 @@ def _memberships(notes: Notes, value: Value | None, told: Told) -> Iterator[Memb
         for each in said.items if isinstance(said, Listing) else (said,):
             inner = notes.mapping(each, f"'{connection.text}'", "mailchimp: {tag: VIP}")
             if inner is not None:
-                yield from _membership(notes, connection.text, inner, told)
+                yield from _membership(notes, connection.text, inner, told, known)
 
 
-def _membership(notes: Notes, connection: str, held: Mapping, told: Told) -> Iterator[MembershipFact]:
+def _membership(notes: Notes, connection: str, held: Mapping, told: Told, known: Millis) -> Iterator[MembershipFact]:
     form = Form(notes, held, MEMBERSHIP, "")
     audience = form.read("audience", scalars.text, told.config.connections[connection].default_audience)
     named = [(kind, form.read(kind, scalars.text, "")) for kind in ("tag", "list") if held.get(kind) is not None]
     if not named:
         notes.complain(held.place, "a membership names a tag or a list", "for example {tag: VIP}")
-    yield from (MembershipFact(connection, kind, name, audience) for kind, name in named if name)
+    since = form.read("since", moment(told.now, told.zone), known)
+    yield from (MembershipFact(connection, kind, name, audience, since) for kind, name in named if name)
 
 
 def _connection(notes: Notes, name: Scalar, told: Told) -> bool:

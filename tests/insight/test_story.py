@@ -26,6 +26,10 @@ segments:
   vips: {member_of: {mailchimp: {tag: VIP}}}
   open_to_us: {all: [{consent: {channel: email, is: granted}}, {not: {suppressed: true}}]}
   big_feet: {contact: {shoe_size: {at_least: 46}}}
+  fresh_vips: {member_of: {mailchimp: {tag: VIP}, within: 7d}}
+  lately_granted: {consent: {channel: email, is: granted, within: 7d}}
+  once_buyers: {left: {segment: buyers, within: 7d}}
+  grown: {contact: {shoe_size: {changed: true, to: 46, within: 30d}}}
 """
 NOW = at("2026-11-20T12:00:00Z")
 
@@ -63,7 +67,7 @@ people:
     contact: {country: DE, shoe_size: 46.5, postcode: 01234, mailchimp.merge_fields.CITY: Ulm, klaviyo: {properties: {a: [1, true, null]}}}
     consent: {klaviyo: {email: granted, sms: withdrawn}}
     suppressed: mailchimp
-    member_of: {mailchimp: [{tag: VIP}, {tag: Gold, audience: fair}], klaviyo: {list: News}}
+    member_of: {mailchimp: [{tag: VIP}, {tag: Gold, audience: fair, since: now}], klaviyo: {list: News}}
     events:
       - {event: order_placed, at: 2d ago, properties: {value: 4.50}, times: 2}
       - {event: order_placed, at: 2026-11-01, id: x}
@@ -75,12 +79,12 @@ expect: {buyers: [ann]}
         "klaviyo": {"properties": {"a": [1, True, None]}},
     }
     assert set(ann.consents) == {
-        ConsentFact("klaviyo", "email", "granted"), ConsentFact("klaviyo", "sms", "withdrawn"),
-        ConsentFact("mailchimp", "email", "unknown", suppressed=True),
+        ConsentFact("klaviyo", "email", "granted", at=ann.known_since), ConsentFact("klaviyo", "sms", "withdrawn", at=ann.known_since),
+        ConsentFact("mailchimp", "email", "unknown", suppressed=True, at=ann.known_since),
     }
     assert ann.memberships == (
-        MembershipFact("mailchimp", "tag", "VIP", "shop"), MembershipFact("mailchimp", "tag", "Gold", "fair"),
-        MembershipFact("klaviyo", "list", "News", ""),
+        MembershipFact("mailchimp", "tag", "VIP", "shop", ann.known_since), MembershipFact("mailchimp", "tag", "Gold", "fair", NOW),
+        MembershipFact("klaviyo", "list", "News", "", ann.known_since),
     )
     day = 86_400_000
     assert [event.at for event in ann.events] == [NOW - 2 * day, NOW - 2 * day, at("2026-11-01"), NOW + 3 * 3_600_000]
@@ -109,7 +113,47 @@ then:
     assert wrong.trees["bob"].missing == "one more order_placed (has 0, needs at least 1)"
 
 
+def test_what_was_before_is_told_with_its_time(config: Config) -> None:
+    found = story(config, """
+now: 2026-11-20
+people:
+  ann:
+    consent: {klaviyo: {email: {is: granted, since: 3d ago}}}
+    member_of: {mailchimp: {tag: VIP, since: 6d ago}}
+    history: {shoe_size: [{is: 46, since: 20d ago}, {is: 45, since: 90d ago}, {is: 47, since: in 40d}]}
+    entered: {buyers: [20d ago, 9d ago]}
+    left: {buyers: 2d ago}
+    known_since: 90d ago
+  bob:
+    consent: {klaviyo: {email: granted}}
+    member_of: {mailchimp: {tag: VIP}}
+    history: {shoe_size: {is: 46, since: 20d ago}}
+    known_since: 90d ago
+expect: {fresh_vips: ann, lately_granted: ann, once_buyers: ann, grown: ann, big_feet: everybody}
+then:
+  - {after: 1d, expect: {fresh_vips: nobody, lately_granted: ann, once_buyers: ann}}
+  - {after: 5d, expect: {lately_granted: nobody, once_buyers: nobody, grown: ann}}
+  - {after: 10d, expect: {grown: nobody}}
+""")
+    trial = tried(found, config)
+    assert trial.disagreements == ()
+    assert [(wrong.expectation, wrong.got) for wrong in trial.wrong] == []
+    ann = found.people["ann"]
+    assert ann.fields == {"shoe_size": 46}
+    assert [(past.value, past.changed) for past in ann.pasts[("shoe_size",)]] == [(45, False), (46, True), (47, True)]
+
+
 @pytest.mark.parametrize(("text", "says"), [
+    ("now: 2026-11-20\npeople: {ann: {history: {shoe_size: 46}}}\nexpect: {buyers: ann}",
+     "2:37: an entry of a field's history takes a map, not '46'; for example {is: gold, since: 30d ago}"),
+    ("now: 2026-11-20\npeople: {ann: {history: {shoe_size: {is: 46}}}}\nexpect: {buyers: ann}",
+     "2:37: an entry of a field's history says a value and since when; {is: gold, since: 30d ago}"),
+    ("now: 2026-11-20\npeople: {ann: {entered: {buyer: now}}}\nexpect: {buyers: ann}",
+     "2:26: no segment is called 'buyer'; did you mean 'buyers'?"),
+    ("now: 2026-11-20\npeople: {ann: {left: {buyers: lately}}}\nexpect: {buyers: ann}",
+     "2:31: 'left' takes a moment, not 'lately'; for example 2026-11-20 or 2026-11-20T08:00Z, 2d ago, in 2d or now"),
+    ("now: 2026-11-20\npeople: {ann: {consent: {klaviyo: {email: {since: now}}}}}\nexpect: {buyers: ann}",
+     "2:43: the consent does not say what it is; for example {is: granted, since: 3d ago}"),
     ("people: {ann: {}}\nexpect: {buyers: ann}", "1:1: the story does not say its clock; for example now: 2026-11-20T12:00Z"),
     ("now: soon\npeople: {ann: {}}\nexpect: {buyers: ann}",
      "1:6: 'now' takes a moment, not 'soon'; for example 2026-11-20 or 2026-11-20T08:00Z"),
