@@ -47,8 +47,11 @@ def table(store: Store, kind: int, paths: Sequence[Path], after: Millis = BEGINN
         rows = _rows(db, kind, paths, after, keyed=bool(parts))
         shown = ["contact", "at", *map(path_text, paths)]
         pieces = [piece.select(shown) for piece in _in_order(db, kind, parts, paths, rows) if len(piece)]
-        whole = pa.concat_tables(pieces) if pieces else no_events(paths)
-        whole = whole.unify_dictionaries().combine_chunks()
+        columns = list((pa.concat_tables(pieces) if pieces else no_events(paths)).columns)
+        pieces.clear()
+        for number, column in enumerate(columns):   # one after the other, so that only one is held twice
+            columns[number] = column.unify_dictionaries().combine_chunks()
+        whole = pa.table(columns, names=shown)
         into = archive.merged(db) if parts else None
     return whole if into is None else whole.set_column(0, "contact", pa.array(into[whole.column(0).to_numpy()], pa.int32()))
 

@@ -109,10 +109,12 @@ class _Groups:
     def write(self, path: FilePath) -> None:
         import pyarrow.parquet as pq
 
+        # Differences take less room than the numbers, and half the time to read: contacts, too, though they are in no order.
         words = [field.name for field in self.schema if field.type == history.WORD]
         with pq.ParquetWriter(
             path, self.schema, compression="zstd", use_dictionary=words, dictionary_pagesize_limit=64 * 1024 * 1024,
-            write_statistics=["type", "at"], write_page_checksum=True, column_encoding={"at": "DELTA_BINARY_PACKED"},
+            write_statistics=["type", "at"], write_page_checksum=True,
+            column_encoding=dict.fromkeys(("at", "contact"), "DELTA_BINARY_PACKED"),
         ) as writer:
             for kind in sorted(self.names, key=self.names.__getitem__):
                 table = self._events(kind)
