@@ -14,6 +14,7 @@ from sync.config.errors import ConfigError
 from sync.config.model import Config
 from sync.config.opening import open_connection
 from sync.evaluate.keeping import wanted_pasts
+from sync.evaluate.lives import carry_over
 from sync.ingest import pull as pulling
 from sync.ingest.pull import AnotherAccount, Pulled
 from sync.source import Source, naming_of
@@ -93,6 +94,7 @@ def open_street(config: Config, store: Store, clock: Clock, watch: Watch | None 
             stream.name for stream in source.capabilities.streams if stream.kind is StreamKind.EVENTS
         ]) for source in sources.values()
     })
+    carry_over(store, config)
     rules = [segment.rule for segment in config.segments.values()]
     pasts.agree(store, wanted_pasts(config, sources, rules, clock.now()), clock.now())
     return Street(config, store, clock, sources, watch=watch or Watch())

@@ -148,14 +148,14 @@ def typed(command: str) -> str:
     return " ".join([*words[:2], "-c", shlex.quote(str(context.params["path"])), *words[2:]])
 
 
-def unknown(what: str, word: str, known: Iterable[str]) -> click.UsageError:
-    """That the config has no *what* called *word*, with the nearest name, else all of them."""
+def unknown(what: str, word: str, known: Iterable[str], where: str = "the config") -> click.UsageError:
+    """That *where* has no *what* called *word*, with the nearest name, else all of them."""
     import difflib
 
     names = list(known)
     near = difflib.get_close_matches(word, names, 1)
     has = f"did you mean {near[0]!r}?" if near else f"it has {', '.join(names)}" if names else f"it has no {what}s"
-    return click.UsageError(f"no {what} {word!r} in the config; {has}")
+    return click.UsageError(f"no {what} {word!r} in {where}; {has}")
 
 
 def counted(number: int, what: str) -> str:

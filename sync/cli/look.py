@@ -59,12 +59,16 @@ def _last_run(found: dict[str, Any]) -> str:
 
 
 def _segment_remark(segment: dict[str, Any]) -> str:
-    return "; ".join(part for part in (segment["failure"], "" if segment["configured"] else "no longer in the config") if part)
+    gone = "" if segment["configured"] else "no longer in the config: `segmentd retire` forgets it"
+    disabled = "" if segment["enabled"] else "disabled: it stays as it is"
+    return "; ".join(part for part in (segment["failure"], gone, disabled) if part)
 
 
 def _remark(target: dict[str, Any]) -> str:
     if not target["configured"]:
         return "no longer in the config: frozen"
+    if not target["enabled"]:
+        return "disabled: frozen"
     if target["gone"]:
         return "gone from the platform: frozen"
     if target["observed"]:

@@ -67,6 +67,11 @@ def _segment(segment: SegmentSpec) -> Iterator[tuple[str, str]]:
     if segment.description:
         yield f"{path}.description", segment.description
     yield f"{path}.timezone", segment.timezone
+    yield f"{path}.enabled", written(segment.enabled)
+    if segment.was:
+        yield f"{path}.was", segment.was
+    if segment.retires:
+        yield f"{path}.retire", "remove"
     for target in segment.targets:
         yield from _target(target)
 

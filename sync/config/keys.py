@@ -115,7 +115,10 @@ SEGMENT = Section("a segment", {
     "description": "What the segment is for",
     "timezone": "IANA zone of the segment's days; settings.timezone if not said",
     "sync": "Connection → its target there, or a list of targets",
-}, frozenset({"holdout", "on_enter", "on_leave", "was", "retire", "enabled", "traits"}))
+    "enabled": "false keeps who is in it as they are, and freezes its targets",
+    "was": "The name it had before: what is ours on its targets, its members and its record go on under the new one",
+    "retire": "remove empties its targets of what is ours, by plans like any other",
+}, frozenset({"holdout", "on_enter", "on_leave", "traits"}))
 
 TARGET = Section("a target", {
     "tag": "The tag's name, exactly as on the platform",

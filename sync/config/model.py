@@ -162,7 +162,8 @@ class TargetSpec:
 
 @dataclass(frozen=True, slots=True)
 class SegmentSpec:
-    """*places*: where each condition of the rule first stands."""
+    """*places*: where each condition of the rule first stands. *was*: the name it had before, or "". One that is not *enabled*, or
+    *retires*, has in place of its rule one that keeps who is in it (`Kept`), or lets everybody go (`Nobody`)."""
 
     name: str
     description: str
@@ -171,6 +172,9 @@ class SegmentSpec:
     targets: tuple[TargetSpec, ...]
     place: Place
     places: Mapping[Node, Place] = field(default_factory=dict, compare=False, repr=False)
+    enabled: bool = True
+    was: str = ""
+    retires: bool = False
 
 
 @dataclass(frozen=True)

@@ -55,6 +55,14 @@ def prose(notes: Notes, value: Value, key: str) -> str | None:
     return None
 
 
+def truth(notes: Notes, value: Value, key: str) -> bool | None:
+    """`true` or `false`."""
+    found = boolean(value) if isinstance(value, Scalar) else None
+    if found is None:
+        expected(notes, value, key, "true or false")
+    return found
+
+
 def is_name(word: str) -> bool:
     return re.fullmatch(NAME, word) is not None
 

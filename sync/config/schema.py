@@ -124,6 +124,7 @@ def _segment() -> Schema:
     one_or_more: Schema = {"anyOf": [target, {"type": "array", "items": target, "minItems": 1}]}
     made = _map(keys.SEGMENT, {
         "description": {"type": "string"}, "timezone": {"type": "string"},
+        "enabled": {"type": "boolean"}, "was": _TEXT, "retire": {"enum": ["remove"]},
         "sync": {"type": "object", "additionalProperties": one_or_more},
     })
     made["properties"] |= rule_properties()

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping as Mapped
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from dataclasses import field as having
 from graphlib import CycleError, TopologicalSorter
 from itertools import pairwise
@@ -20,6 +20,7 @@ from sync.config.keeping import looks_past
 from sync.config.model import EventSpec, Existing, Guards, Manage, Require, SegmentSpec, Settings, TargetSpec, Threshold
 from sync.language.calendars import nominal
 from sync.language.graph import order, referenced_segments
+from sync.language.kept import Kept, Nobody
 from sync.language.needs import needs
 from sync.language.nodes import Node, walk
 from sync.language.parser import parse_rule
@@ -110,6 +111,7 @@ def read_segments(notes: Notes, value: Value, around: Around) -> dict[str, Segme
     notes.problems += order({n: s.rule for n, s in found.items()}, {n: s.place for n, s in found.items()})[1]
     known_events(notes, event_words(held), around.connections, around.events)
     one_witness(notes, event_words(held), around.connections, around.events)
+    _lives(notes, found)
     _one_segment_each(notes, found, around)
     _no_echo(notes, found)
     return found
@@ -131,14 +133,52 @@ def _segment(notes: Notes, name: Scalar, value: Value, names: list[str], around:
     node = None
     places: dict[Node, Place] = {}
     if rule.entries:
-        node, problems = parse_rule(rule, _scope(name.text, zone, names, around), places)
+        node, problems = parse_rule(rule, _scope(_salt(held, name.text), name.text, zone, names, around), places)
         notes.problems += problems
         _reach(notes, name, node, around.settings.history)
         if node is not None:
             looks_past(notes, name, node, around.events)
     elif not form.wrong:
         notes.complain(name.place, f"{where} has no rule", "for example event: order_placed")
-    return SegmentSpec(name.text, description, zone, node, targets, name.place, places) if node is not None else None
+    spec = SegmentSpec(name.text, description, zone, node, targets, name.place, places) if node is not None else None
+    return None if spec is None else _life(form, spec)
+
+
+def _life(form: Form, spec: SegmentSpec) -> SegmentSpec:
+    """*spec* as it goes on: under another name, not followed, or retiring."""
+    spec = replace(
+        spec, enabled=form.read("enabled", scalars.truth, True), was=_was(form),
+        retires=form.read("retire", scalars.choice(("remove",)), "") == "remove",
+    )
+    if spec.retires and not spec.enabled:
+        form.notes.complain(form.place("enabled"), "'enabled: false' keeps what 'retire: remove' takes away", "take one of them out")
+    if spec.was == spec.name:
+        form.notes.complain(form.place("was"), "'was' takes the name that it had before, not the one it has")
+    return replace(spec, rule=Nobody()) if spec.retires else spec if spec.enabled else replace(spec, rule=Kept(spec.name))
+
+
+def _was(form: Form) -> str:
+    """The name it had before, or ""."""
+    name = form.read("was", scalars.text, "")
+    if name and not scalars.is_name(name):
+        form.notes.complain(form.place("was"), "'was' takes the name of a segment")
+        return ""
+    return name
+
+
+def _lives(notes: Notes, found: Mapped[str, SegmentSpec]) -> None:
+    """A name that was another segment's is free, and nobody asks a segment that retires."""
+    for spec in found.values():
+        others = [other.name for other in found.values() if other.was == spec.was]
+        if spec.was in found and spec.was != spec.name:
+            notes.complain(spec.place, f"segment '{spec.name}' was '{spec.was}', which is in the config, too",
+                           "take one of them out")
+        elif spec.was and others[0] != spec.name:
+            notes.complain(spec.place, f"segments '{others[0]}' and '{spec.name}' both were '{spec.was}'")
+        for name in sorted(referenced_segments(spec.rule)):
+            if name in found and found[name].retires:
+                notes.complain(spec.place, f"segment '{spec.name}' asks '{name}', which retires: nobody is in it",
+                               f"take '{name}' out of the rule first")
 
 
 def _reach(notes: Notes, name: Scalar, node: Node | None, history: Millis) -> None:
@@ -152,7 +192,13 @@ def _reach(notes: Notes, name: Scalar, node: Node | None, history: Millis) -> No
         notes.warnings.append(Problem(name.place, message, "raise history, or expect to know less"))
 
 
-def _scope(segment: str, zone: str, names: list[str], around: Around) -> RuleScope:
+def _salt(held: Mapping, name: str) -> str:
+    """What a `sample` without salt hashes with: the first name, so that a rename keeps the same people."""
+    was = held.get("was")
+    return was.text if isinstance(was, Scalar) and scalars.is_name(was.text) else name
+
+
+def _scope(salt: str, segment: str, zone: str, names: list[str], around: Around) -> RuleScope:
     able = {name: capabilities(spec.kind) for name, spec in around.connections.items()}
     return RuleScope(
         segment, ZoneInfo(zone), segments=names, connections=tuple(around.connections),
@@ -161,6 +207,7 @@ def _scope(segment: str, zone: str, names: list[str], around: Around) -> RuleSco
         audiences={name: tuple(around.connections[name].audiences) for name, can in able.items() if can},
         ignore_machine=around.settings.machine_opens == "ignore",
         week_starts=around.settings.week_starts,
+        salt=salt,
     )
 
 

@@ -35,6 +35,10 @@ def snapshot_of(people: Sequence[Person], rules: Sequence[Node], dead: Sequence[
              for who, person in enumerate(people) for fact in person.memberships], MEMBERSHIPS),
         move_tables={name: move_table(people, name) for need in wanted for name in need.moves},
         past_tables={past.path: past_table(people, past.path) for need in wanted for past in need.pasts},
+        kept_members={
+            name: np.flatnonzero([person.kept.get(name, False) for person in people])
+            for name in {name for person in people for name in person.kept}
+        },
     )
 
 

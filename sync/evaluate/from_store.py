@@ -13,7 +13,7 @@ import pyarrow as pa
 from connectors.base import Millis
 from sync.evaluate.snapshot import BEGINNING, CONSENTS, MEMBERSHIPS, MOVES, PASTS, Ints, Mask
 from sync.language.values import Path, path_text
-from sync.store import entries, fields, history, pasts
+from sync.store import entries, fields, history, memberships, pasts
 from sync.store.fields import FieldSource
 from sync.store.store import Store
 
@@ -55,6 +55,10 @@ class StoreSnapshot:
         for contact, (text, _) in fields.values(self.store.db, self.sources.get(path, ())).items():
             texts[contact] = text
         return pa.array(texts, pa.string()).dictionary_encode()
+
+    def kept(self, segment: str) -> Ints | None:
+        found = memberships.last_members(self.store.db, segment)
+        return None if found is None else np.unique(found).astype(np.int64)
 
     def pasts(self, path: Path) -> pa.Table:
         contacts, at, values, changed = pasts.histories(self.store.db, path_text(path), self.alive, self.known_since)

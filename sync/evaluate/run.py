@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sqlite3
 from collections.abc import Collection, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import numpy as np
 
@@ -13,6 +13,7 @@ from sync.config.model import Config, Withdrawn
 from sync.crash import crash_point
 from sync.evaluate.from_store import StoreSnapshot
 from sync.evaluate.full_pass import NOTHING, Result, full_pass
+from sync.evaluate.lives import renamed
 from sync.language.graph import layers
 from sync.language.happened import Names
 from sync.language.needs import Needs, needs
@@ -39,12 +40,14 @@ class Ground:
 
 @dataclass(frozen=True)
 class Evaluation:
-    """The full pass at one moment. *rules*: digest of each rule with all it refers to."""
+    """The full pass at one moment. *rules*: digest of each rule with all it refers to; *renamed*: new segments, each with the one that is
+    gone from the config and whose body it has."""
 
     at: Millis
     result: Result
     rules: Mapping[str, str]
     grounds: Mapping[str, Ground]
+    renamed: Mapping[str, str] = field(default_factory=dict)
 
 
 def evaluate(store: Store, config: Config, sources: Mapping[str, Origin], now: Millis) -> Evaluation:
@@ -59,7 +62,7 @@ def evaluate(store: Store, config: Config, sources: Mapping[str, Origin], now: M
             memberships.unsettle(db, rules)
             _write(db, names, result, digests, grounds, now)
             crash_point("evaluate.before_commit")
-    return Evaluation(now, result, digests, grounds)
+    return Evaluation(now, result, digests, grounds, renamed(store, config, digests))
 
 
 def _write(
@@ -77,8 +80,8 @@ def _write(
 
 
 def rule_digest(name: str, rules: Mapping[str, Node]) -> str:
-    """Equal for equal rules: covers the rule and those of the segments it asks, zones included."""
-    return digest_of(*sorted(f"{each}={rules[each]!r}" for each in asked(name, rules)))
+    """Equal for equal rules, whatever the segment is called: covers the rule and those of the segments it asks, zones included."""
+    return digest_of(repr(rules[name]), *sorted(f"{each}={rules[each]!r}" for each in asked(name, rules) - {name}))
 
 
 def meaning_of(config: Config, sources: Mapping[str, Origin], name: str, rules: Mapping[str, Node]) -> list[str]:

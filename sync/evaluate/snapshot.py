@@ -79,6 +79,9 @@ class Snapshot(Protocol):
     def moves(self, segment: str) -> pa.Table:
         """Rows of `MOVES`, by time: who entered and left *segment* at a known moment."""
 
+    def kept(self, segment: str) -> Ints | None:
+        """Contacts that were in *segment* at its last evaluation, each once; None when it never was evaluated."""
+
     def pasts(self, path: Path) -> pa.Table:
         """Rows of `PASTS`, by contact, then by time: what the field held from then on, null for nothing."""
 
@@ -104,6 +107,7 @@ class ArrowSnapshot:
     membership_table: pa.Table = field(default_factory=MEMBERSHIPS.empty_table)
     move_tables: Mapping[str, pa.Table] = field(default_factory=dict)
     past_tables: Mapping[Path, pa.Table] = field(default_factory=dict)
+    kept_members: Mapping[str, Ints] = field(default_factory=dict)
 
     def fields(self, path: Path) -> Any:
         if path in self.field_columns:
@@ -118,6 +122,9 @@ class ArrowSnapshot:
 
     def moves(self, segment: str) -> pa.Table:
         return self.move_tables[segment] if segment in self.move_tables else MOVES.empty_table()
+
+    def kept(self, segment: str) -> Ints | None:
+        return self.kept_members.get(segment)
 
     def pasts(self, path: Path) -> pa.Table:
         return self.past_tables[path] if path in self.past_tables else PASTS.empty_table()

@@ -78,6 +78,10 @@ class Restricted:
     def moves(self, segment: str) -> pa.Table:
         return self._rows(self._whole.moves(segment))
 
+    def kept(self, segment: str) -> Ints | None:
+        members = self._whole.kept(segment)
+        return None if members is None else np.flatnonzero(np.isin(self._contacts, members))
+
     def pasts(self, path: Path) -> pa.Table:
         return self._rows(self._whole.pasts(path))
 

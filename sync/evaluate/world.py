@@ -16,6 +16,7 @@ from sync.evaluate.patterns import PATTERNS, PatternArrays
 from sync.evaluate.snapshot import Ints, Mask, Snapshot, every, some
 from sync.evaluate.turns import NEVER, earliest
 from sync.language.happened import Happened
+from sync.language.kept import Kept, Nobody, never_evaluated
 from sync.language.moves import Moved
 from sync.language.nodes import All, AnyOf, InSegment, Node, NoneOf, Not
 from sync.language.pasts import Changed, HasBeen
@@ -98,6 +99,10 @@ class World:
             case Moved(name):
                 self._segment(name)                                     # whose record is not kept on cannot be asked
                 return moved(node, self._snapshot.moves(name), self._size, self._now)
+            case Kept(name):
+                return self._kept(name)
+            case Nobody():
+                return np.zeros(self._size, bool)
             case HasBeen():
                 return self._past(node.path).has_been(node)
             case Changed():
@@ -110,6 +115,14 @@ class World:
                 return standing.members(node, self._snapshot.memberships(), self._columns, self._size, self._now)
             case _:
                 raise TypeError(f"no full pass for {type(node).__name__}")
+
+    def _kept(self, name: str) -> Mask:
+        members = self._snapshot.kept(name)
+        if members is None:
+            raise RuleFailure(never_evaluated(name))
+        found = np.zeros(self._size, bool)
+        found[members] = True
+        return found
 
     def _segment(self, name: str) -> Mask:
         if name not in self._members:

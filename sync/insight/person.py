@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 import orjson
@@ -10,7 +10,9 @@ import orjson
 from sync.config.model import Config
 from sync.evaluate.from_store import StoreSnapshot
 from sync.evaluate.run import snapshot_of
+from sync.language.kept import Kept
 from sync.language.needs import needs
+from sync.language.nodes import Node, walk
 from sync.language.person import ConsentFact, Event, MembershipFact, Move, Past, Person
 from sync.language.values import Path, decode
 from sync.model import canonical_email
@@ -37,7 +39,7 @@ def person_of(store: Store, config: Config, sources: Mapping[str, Origin], conta
         events=_events(store, contact), consents=_consents(store, contact), memberships=_memberships(snapshot, contact),
         moves=_moves(snapshot, contact, {name for rule in rules.values() for name in needs(rule).moves}),
         pasts={need.path: _pasts(snapshot, contact, need.path) for rule in rules.values() for need in needs(rule).pasts},
-        known_since=since, sample_key=key, rules=rules,
+        kept=_kept(snapshot, contact, rules.values()), known_since=since, sample_key=key, rules=rules,
     )
 
 
@@ -81,6 +83,12 @@ def _memberships(snapshot: StoreSnapshot, contact: int) -> tuple[MembershipFact,
         MembershipFact(row["connection"], row["kind"], row["name"], row["audience"], row["at"])
         for row in snapshot.memberships().to_pylist() if row["contact"] == contact
     )
+
+
+def _kept(snapshot: StoreSnapshot, contact: int, rules: Iterable[Node]) -> dict[str, bool]:
+    names = [node.name for rule in rules for node in walk(rule) if isinstance(node, Kept)]
+    members = {name: snapshot.kept(name) for name in names}
+    return {name: contact in found for name, found in members.items() if found is not None}
 
 
 def _pasts(snapshot: StoreSnapshot, contact: int, path: Path) -> tuple[Past, ...]:

@@ -44,7 +44,8 @@ def _streams(store: Store, now: Millis) -> list[dict[str, Any]]:
 
 def _segments(store: Store, config: Config, now: Millis) -> dict[str, Any]:
     return {
-        name: {"members": len(s.members), "age_ms": now - s.evaluated, "failure": s.failure or "", "configured": name in config.segments}
+        name: {"members": len(s.members), "age_ms": now - s.evaluated, "failure": s.failure or "", "configured": name in config.segments,
+               "enabled": name not in config.segments or config.segments[name].enabled}
         for name, s in memberships.segments(store).items()
     }
 
@@ -54,13 +55,14 @@ def _targets(store: Store, config: Config) -> dict[str, Any]:
     specs = [target for segment in config.segments.values() for target in segment.targets]
     wanted = {str(TargetKey(t.segment, t.connection, t.audience, t.kind)) for t in specs}
     observed = {str(TargetKey(t.segment, t.connection, t.audience, t.kind)) for t in specs if t.manage is Manage.OBSERVE}
+    disabled = {str(TargetKey(t.segment, t.connection, t.audience, t.kind)) for t in specs if not config.segments[t.segment].enabled}
     return {
         s.key: {
             "members": len(memberships.members(store, s.id)), "ours": len(memberships.owned(store, s.id)),
             "waiting": letters.get(s.key, {}).get("waiting", 0) + letters.get(s.key, {}).get("sending", 0),
             "dead": letters.get(s.key, {}).get("dead", 0),
             "applied": s.applied is not None, "complete": s.complete, "gone": s.gone, "configured": s.key in wanted,
-            "observed": s.key in observed,
+            "observed": s.key in observed, "enabled": s.key not in disabled,
         } for s in memberships.states(store).values() if not s.key.startswith("@")
     }
 
@@ -90,7 +92,7 @@ def _last_run(store: Store, now: Millis) -> dict[str, Any] | None:
 def _next(found: dict[str, Any]) -> str:
     """Nothing pulled or never applied: a plan; changes on their way: a sync; else nothing."""
     if not found["targets"] or any(
-        not t["applied"] and t["configured"] and not t["observed"] for t in found["targets"].values()
+        not t["applied"] and t["configured"] and not t["observed"] and t["enabled"] for t in found["targets"].values()
     ):
         return "segmentd plan"
     return "segmentd sync" if any(t["waiting"] for t in found["targets"].values()) else ""

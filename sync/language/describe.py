@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from sync.language.happened import Filter, Happened, Measure
+from sync.language.kept import Kept, Nobody
 from sync.language.moves import Moved
 from sync.language.nodes import All, AnyOf, InSegment, Node, NoneOf, Not
 from sync.language.pasts import Changed, HasBeen
@@ -39,6 +40,10 @@ def describe(node: Node) -> str:
             return _listed(latest + steps, _window(node.window) and f"begun {node.window}")
         case InSegment(name):
             return f"in segment {name}"
+        case Kept(name):
+            return f"in segment {name} when it was disabled"
+        case Nobody():
+            return "nobody: the segment retires"
         case HasBeen(path, test, window):
             return f"{path_text(path)} {_predicate(test)} since {window}"
         case Changed(path, before, after, window):

@@ -113,7 +113,7 @@ def _sample(reader: Reader, mapping: Mapping) -> Node | None:
     if part is None:
         place = value.place if said is None else said.place
         reader.complain(place, "'share' takes a percentage above 0 and up to 100", "for example 10%")
-    salt = reader.scope.segment if salted is None else reader.name(salted, "'salt'", value.place)
+    salt = (reader.scope.salt or reader.scope.segment) if salted is None else reader.name(salted, "'salt'", value.place)
     return None if part is None or salt is None else Sample(Fraction(part, 100 * MILLION), salt)
 
 

@@ -71,7 +71,8 @@ class Past:
 
 @dataclass(frozen=True, slots=True)
 class Person:
-    """All that is known of one contact. *rules* are the other segments that `segment:` may name.
+    """All that is known of one contact. *rules* are the other segments that `segment:` may name; *kept*: whether this
+    person was in a disabled one when it was last evaluated.
 
     *answers*: what those said when they were asked, so that a segment which many ask is worked out once.
     """
@@ -85,6 +86,7 @@ class Person:
     known_since: Millis = 0
     sample_key: str = ""
     rules: Mapping[str, Node] = field(default_factory=dict)
+    kept: Mapping[str, bool] = field(default_factory=dict)
     answers: dict[tuple[str, str, Millis], Any] = field(default_factory=dict, init=False, repr=False, compare=False)
 
 

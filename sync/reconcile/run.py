@@ -159,6 +159,11 @@ def settings_digest(spec: TargetSpec) -> str:
 
 def _caution(street: Street, evaluation: Evaluation, spec: TargetSpec, state: TargetState) -> Caution:
     ground = evaluation.grounds[spec.segment]
+    if not street.config.segments[spec.segment].enabled:
+        return Caution(freeze="the segment is disabled")
+    if spec.segment in evaluation.renamed:
+        old = evaluation.renamed[spec.segment]
+        return Caution(freeze=f"it looks like '{old}' under a new name: write `was: {old}`, or `segmentd retire {old}`")
     if spec.segment in evaluation.result.failures:
         return Caution(freeze=f"the segment failed: {evaluation.result.failures[spec.segment]}")
     if spec.connection in street.failures:

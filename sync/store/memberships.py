@@ -84,6 +84,12 @@ def segments(store: Store) -> dict[str, Standing]:
     }
 
 
+def last_members(db: sqlite3.Connection, name: str) -> Members | None:
+    """Who is in a segment by its last evaluation that worked, merged contacts as those they went into; None when there was none."""
+    row = db.execute("select members, digest from segments where name = ? and evaluated > 0", (name,)).fetchone()
+    return None if row is None else entries.merged(db).resolve(_checked(name, *row))
+
+
 def _held(db: sqlite3.Connection, name: str) -> Members:
     """The membership of one segment that is there."""
     return _checked(name, *db.execute("select members, digest from segments where name = ?", (name,)).fetchone())

@@ -1,0 +1,55 @@
+"""`retire`: let go of a segment that is no longer in the config."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import click
+
+from connectors.base import Clock
+from sync.cli.common import counted, emit, options, read_config, unknown, writer
+from sync.model import ExitCode
+from sync.runs import recorded
+from sync.store import lives
+
+
+@click.command()
+@options
+@click.argument("name")
+@click.option("--dry-run", "-n", is_flag=True, help="Only say what would be forgotten.")
+@click.pass_obj
+def retire(clock: Clock, path: Path | None, as_json: bool, name: str, dry_run: bool) -> None:
+    """Let go of segment NAME, whose stanza was taken out of the config: forget who is in it and what is ours on its targets.
+
+    No platform is called, and nobody is removed anywhere. To empty a target of what is ours first, put the stanza back with
+    `retire: remove`, and `segmentd plan` and `apply` it.
+    """
+    config = read_config(path)
+    if name in config.segments:
+        raise click.UsageError(
+            f"segment {name!r} is in the config; take its stanza out first (`retire: remove` in it empties what is ours)",
+        )
+    with writer(Path(config.settings.store)) as store:
+        gone = sorted(lives.known(store) - config.segments.keys())
+        if name not in gone:
+            raise unknown("segment that left the config", name, gone, "the store")
+        found: dict[str, Any] = {
+            "segment": name, "retired": not dry_run,
+            "targets": [{"target": t.key, "members": t.members, "ours": t.ours, "letters": t.letters} for t in lives.left(store.db, name)],
+        }
+        if not dry_run:
+            with recorded(store, clock, "retire") as record:
+                with store.transaction() as db:
+                    lives.retire(db, name)
+                record.end(ExitCode.OK, {"segment": name, "targets": len(found["targets"])})
+    emit(found, as_json, lambda: _shown(found))
+
+
+def _shown(found: dict[str, Any]) -> str:
+    would = "is" if found["retired"] else "would be"
+    lines = [
+        f"{t['target']}: {counted(t['members'], 'member')} left as they are, {t['ours']:,} of them ours until now; "
+        f"{counted(t['letters'], 'change')} dropped" for t in found["targets"]
+    ]
+    return "\n".join([*lines, f"segment {found['segment']} {would} forgotten, with the record of who entered and left it"])
