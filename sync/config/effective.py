@@ -27,7 +27,8 @@ def effective(config: Config) -> list[tuple[str, str, Place | None]]:
         rows += _connection(connection)
     for name, event in config.events.items():
         rows += _event(name, event)
-    rows += [(f"fields.{name}.first_of", ", ".join(paths)) for name, paths in config.fields.items()]
+    for name, field in config.fields.items():
+        rows += [(f"fields.{name}.first_of", ", ".join(field.first_of)), *([(f"fields.{name}.as", "country")] if field.country else [])]
     rows += [("include", ", ".join(config.include))] if config.include else []
     for segment in config.segments.values():
         rows += _segment(segment)

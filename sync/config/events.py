@@ -9,7 +9,7 @@ from typing import TypeAlias
 from sync.config import keys, scalars
 from sync.config.connections import capabilities
 from sync.config.form import Form, Notes, Reader, either, shown, word
-from sync.config.model import ConnectionSpec, EventSpec
+from sync.config.model import ConnectionSpec, EventSpec, FieldSpec
 from sync.language.words import suggestion
 from sync.located import Listing, Mapping, Place, Scalar, Value
 
@@ -117,9 +117,9 @@ def _properties(sources: Iterable[str]) -> Reader[Properties]:
     return read
 
 
-def read_fields(notes: Notes, value: Value, connections: Connections) -> dict[str, tuple[str, ...]]:
+def read_fields(notes: Notes, value: Value, connections: Connections) -> dict[str, FieldSpec]:
     held = notes.mapping(value, "'fields'", "fields: {country: {first_of: [hubspot.country]}}")
-    found: dict[str, tuple[str, ...]] = {}
+    found: dict[str, FieldSpec] = {}
     nowhere: tuple[str, ...] = ()
     for name, said in held.entries if held else ():
         if not scalars.is_name(name.text) or name.text in connections:
@@ -130,7 +130,8 @@ def read_fields(notes: Notes, value: Value, connections: Connections) -> dict[st
             if field.get("first_of") is None and not form.wrong:
                 message = f"the field '{name.text}' does not say where it comes from"
                 notes.complain(name.place, message, "add first_of: [hubspot.country]")
-            found[name.text] = form.read("first_of", _paths(connections), nowhere)
+            paths = form.read("first_of", _paths(connections), nowhere)
+            found[name.text] = FieldSpec(paths, form.read("as", scalars.choice(("country",)), "") == "country")
     return found
 
 

@@ -68,7 +68,9 @@ EVENT = Section("an event", {
     "keep": "How long events of this type are kept, in whole months of the calendar, such as 400d; for ever if not said",
 }, frozenset({"deals"}))
 
-FIELD = Section("a field", {"first_of": "Paths such as hubspot.country; the first that has a value counts"}, frozenset({"as"}))
+FIELD = Section("a field", {"first_of": "Paths such as hubspot.country; the first that has a value counts",
+    "as": "country reads names and codes of countries as one: Germany, Deutschland, DE and DEU",
+})
 
 CONSENT = Section("consent", {"withdrawn": "anywhere bars everywhere; platform and audience bar only there"})
 

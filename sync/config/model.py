@@ -95,6 +95,15 @@ class EventSpec:
 
 
 @dataclass(frozen=True, slots=True)
+class FieldSpec:
+    """A field of the config's own: *first_of* paths the first that has a value counts; *country*: names of countries are one with
+    their codes."""
+
+    first_of: tuple[str, ...]
+    country: bool = False
+
+
+@dataclass(frozen=True, slots=True)
 class ConsentPolicy:
     withdrawn: Withdrawn = Withdrawn.ANYWHERE
 
@@ -186,7 +195,7 @@ class Config:
     settings: Settings
     connections: Mapping[str, ConnectionSpec]
     events: Mapping[str, EventSpec]
-    fields: Mapping[str, tuple[str, ...]]
+    fields: Mapping[str, FieldSpec]
     consent: ConsentPolicy
     guards: Guards
     schedule: Schedule

@@ -33,7 +33,7 @@ def config_schema() -> Schema:
         "settings": _settings(),
         "connections": _named(_connection(), at_least=1),
         "events": _named(_event()),
-        "fields": _named(_map(keys.FIELD, {"first_of": _PATHS}, ("first_of",))),
+        "fields": _named(_map(keys.FIELD, {"first_of": _PATHS, "as": {"enum": ["country"]}}, ("first_of",))),
         "consent": _map(keys.CONSENT, {"withdrawn": _words(Withdrawn)}),
         "defaults": _map(keys.DEFAULTS, _behaviour()),
         "guards": _map(keys.GUARDS, {**_thresholds(), "stale": _SPAN}),

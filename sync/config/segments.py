@@ -17,7 +17,7 @@ from sync.config.events import Connections, event_names, event_words, known_even
 from sync.config.form import Form, Notes, either, word
 from sync.config.including import where
 from sync.config.keeping import looks_past
-from sync.config.model import EventSpec, Existing, Guards, Manage, Require, SegmentSpec, Settings, TargetSpec, Threshold
+from sync.config.model import EventSpec, Existing, FieldSpec, Guards, Manage, Require, SegmentSpec, Settings, TargetSpec, Threshold
 from sync.language.calendars import nominal
 from sync.language.graph import order, referenced_segments
 from sync.language.kept import Kept, Nobody
@@ -52,7 +52,7 @@ class Around:
     settings: Settings
     connections: Connections
     events: Mapped[str, EventSpec]
-    fields: Mapped[str, tuple[str, ...]]
+    fields: Mapped[str, FieldSpec]
     defaults: Defaults
     guards: Guards
 
@@ -208,6 +208,7 @@ def _scope(salt: str, segment: str, zone: str, names: list[str], around: Around)
         ignore_machine=around.settings.machine_opens == "ignore",
         week_starts=around.settings.week_starts,
         salt=salt,
+        countries=tuple(name for name, field in around.fields.items() if field.country),
     )
 
 

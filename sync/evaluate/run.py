@@ -90,7 +90,7 @@ def meaning_of(config: Config, sources: Mapping[str, Origin], name: str, rules: 
     numbers = {source.number: source.name for source in sources.values()}
     wanted = [needs(rules[each]) for each in sorted(asked(name, rules))]
     fields = sorted({path for what in wanted for path in what.fields})
-    looked = [(path, [(numbers[s.connection], s.path) for s in field_sources(config, sources, path)]) for path in fields]
+    looked = [(path, [(numbers[s.connection], s.path, s.country) for s in field_sources(config, sources, path)]) for path in fields]
     taken = [need.names for what in wanted for need in what.events]
     events = [(event, repr(spec)) for event, spec in sorted(config.events.items()) if any(names.takes(event) for names in taken)]
     return [repr(looked), repr(events), config.consent.withdrawn.value]
@@ -124,9 +124,11 @@ def field_sources(config: Config, sources: Mapping[str, Origin], path: Path) -> 
     if path[0] in sources:
         return [FieldSource(sources[path[0]].number, path[1:], neutral=False)]
     if path[0] in config.fields:
-        chosen = [parse_path(text) for text in config.fields[path[0]]]
+        spec = config.fields[path[0]]
+        chosen = [parse_path(text) for text in spec.first_of]
         return [
-            FieldSource(sources[first[0]].number, first[1:] + path[1:], neutral=True) for first in chosen if first[0] in sources
+            FieldSource(sources[first[0]].number, first[1:] + path[1:], neutral=True, country=spec.country)
+            for first in chosen if first[0] in sources
         ]
     return [
         FieldSource(source.number, parse_path(source.capabilities.fields[path[0]]) + path[1:], neutral=True)

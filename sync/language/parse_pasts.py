@@ -5,7 +5,7 @@ from __future__ import annotations
 from sync.language.nodes import Node, Not
 from sync.language.parse_windows import window
 from sync.language.pasts import Changed, HasBeen
-from sync.language.predicate_parser import Fields, field_path, predicate
+from sync.language.predicate_parser import Fields, asked, field_path
 from sync.language.predicates import Predicate
 from sync.language.reader import Reader, held
 from sync.language.values import Path
@@ -34,7 +34,7 @@ def past(reader: Reader, key: Scalar, value: Mapping) -> Node | None:
 def _has_been(reader: Reader, path: Path, value: Mapping) -> Node | None:
     if not reader.keys(value, ("has_been", "for"), "'has_been'"):
         return None
-    test, said = _value(reader, "has_been", held(value, "has_been")), value.get("for")
+    test, said = _value(reader, path, "has_been", held(value, "has_been")), value.get("for")
     if said is None:
         reader.complain(value.place, "'has_been' does not say for how long", "for example {has_been: gold, for: 30d}")
         return None
@@ -48,16 +48,16 @@ def _changed(reader: Reader, path: Path, value: Mapping) -> Node | None:
     truth = reader.truth(held(value, "changed"), "changed")
     when = window(reader, value)
     said = [(word, value.get(word)) for word in ("from", "to")]
-    tests = [None if each is None else _value(reader, word, each) for word, each in said]
+    tests = [None if each is None else _value(reader, path, word, each) for word, each in said]
     if truth is None or when is None or any(each is not None and test is None for (_, each), test in zip(said, tests, strict=True)):
         return None
     node = Changed(path, tests[0], tests[1], when)
     return node if truth else Not(node)
 
 
-def _value(reader: Reader, word: str, value: Value) -> Predicate | None:
+def _value(reader: Reader, path: Path, word: str, value: Value) -> Predicate | None:
     """A value, a list, or operators; none that looks at the clock or at another field, of which no history is kept."""
-    test = predicate(reader, word, value, Fields(checked=True))
+    test = asked(reader, path, word, value, Fields(checked=True))
     if test is not None and (test.timed or test.others()):
         reader.complain(value.place, f"'{word}' compares with what stands here, not with now or with another field")
         return None

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Collection
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Literal, cast
 
+from sync.language.countries import country_code
 from sync.language.literals import boolean, is_null
 from sync.language.predicates import (
     Compare,
@@ -52,9 +53,26 @@ class Fields:
 
 def fields(reader: Reader, value: Mapping, whose: Fields) -> tuple[tuple[Path, Predicate], ...] | None:
     """Each named field with its predicate; None when one of them is wrong."""
-    found = [(field_path(reader, key, whose), predicate(reader, key.text, held, whose)) for key, held in value.entries]
+    found = [(path := field_path(reader, key, whose), asked(reader, path, key.text, held, whose)) for key, held in value.entries]
     right = tuple((path, test) for path, test in found if path is not None and test is not None)
     return right if len(right) == len(found) else None
+
+
+def asked(reader: Reader, path: Path | None, word: str, value: Value, whose: Fields) -> Predicate | None:
+    """What is asked of the field *path*, under *word*; names of countries are codes where the field holds such."""
+    test = predicate(reader, word, value, whose)
+    if test is None or not whose.checked or path is None or len(path) > 1 or path[0] not in reader.scope.countries:
+        return test
+    return replace(test, tests=tuple(_country(reader, each, value) for each in test.tests))
+
+
+def _country(reader: Reader, test: Test, value: Value) -> Test:
+    if not isinstance(test, Compare) or test.operator != "in":
+        return test
+    for operand in test.operands:
+        if country_code(operand.text) is None:
+            reader.complain(value.place, f"'{operand.text}' is no country", "for example DE, or Germany")
+    return replace(test, operands=tuple(replace(each, text=country_code(each.text) or each.text) for each in test.operands))
 
 
 def field_path(reader: Reader, key: Scalar, whose: Fields) -> Path | None:

@@ -27,7 +27,7 @@ class RuleScope:
     *fields*: first parts of field names besides the connections. *targets*: connection → the kinds it can be a member of
     ("tag", "list"); *audiences*: connection → the config's names; both are unchecked for connections they leave out.
     *ignore_machine*: machine opens count only where a condition says `human: false`. *week_starts*: a word of `WEEKDAYS`. *salt*: of
-    samples that name none, the segment's own name where it is "".
+    samples that name none, the segment's own name where it is "". *countries*: fields that hold codes of countries.
     """
 
     segment: str
@@ -42,6 +42,7 @@ class RuleScope:
     ignore_machine: bool = False
     week_starts: str = WEEKDAYS[0]
     salt: str = ""
+    countries: Collection[str] = ()
 
 
 class Reader:

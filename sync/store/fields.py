@@ -9,6 +9,7 @@ from dataclasses import dataclass
 import orjson
 
 from connectors.base import Millis
+from sync.language.countries import country_text
 from sync.language.values import Path
 from sync.store.properties import json_path, reading
 
@@ -22,11 +23,13 @@ _TOLD_OF_SOME = _TOLD.replace("state != 'gone')", "state != 'gone' and contact i
 
 @dataclass(frozen=True, slots=True)
 class FieldSource:
-    """Where a field may be found: *path* in the profiles of connection number *connection*. *neutral*: "" is no value."""
+    """Where a field may be found: *path* in the profiles of connection number *connection*. *neutral*: "" is no value; *country*: names
+    of countries are read as their codes."""
 
     connection: int
     path: Path
     neutral: bool
+    country: bool = False
 
 
 def values(
@@ -51,4 +54,4 @@ def _told(
     for contact, told, updated in rows:
         text = told if read is None else read(told)
         if text is not None and not (source.neutral and text == '""'):
-            yield contact, text, updated
+            yield contact, country_text(text) if source.country else text, updated

@@ -68,7 +68,7 @@ def agree(store: Store, wanted: Mapping[str, Wanted], now: Millis) -> None:
 
 
 def _begin(db: sqlite3.Connection, path: str, want: Wanted, now: Millis) -> None:
-    text = orjson.dumps([[s.connection, s.path, s.neutral] for s in want.sources]).decode()
+    text = orjson.dumps([[s.connection, s.path, s.neutral, s.country] for s in want.sources]).decode()
     number = db.execute(
         "insert into kept_fields (path, sources, since, reach) values (?, ?, ?, ?)", (path, text, now, want.reach),
     ).lastrowid
@@ -80,7 +80,7 @@ def _begin(db: sqlite3.Connection, path: str, want: Wanted, now: Millis) -> None
 
 
 def _sources(text: str) -> tuple[FieldSource, ...]:
-    return tuple(FieldSource(connection, tuple(path), neutral) for connection, path, neutral in orjson.loads(text))
+    return tuple(FieldSource(connection, tuple(path), *beside) for connection, path, *beside in orjson.loads(text))
 
 
 def _dated(updated: Millis | None, before: Millis, now: Millis) -> Millis:
