@@ -12,6 +12,7 @@ from itertools import pairwise
 from typing import Any, TypeAlias
 
 import numpy as np
+import pyarrow as pa
 
 from connectors.base import Millis
 from sync.evaluate.columns import Column, Columns, passes
@@ -81,13 +82,14 @@ class EventArrays:
             wanted = [which for which in self._asked if which.names.takes(name)]
             if wanted:
                 self._scan_type(name, wanted)
+                pa.default_memory_pool().release_unused()               # or what one type took stays taken beside the next one's
 
     def _scan_type(self, name: str, wanted: list[Filter]) -> None:
         measures = {measure for which in wanted for measure in self._asked[which] if measure.kind != "count"}
         paths = frozenset().union(*map(filter_properties, wanted), *map(measure_properties, measures))
         table = self._snapshot.events([name], sorted(paths), self._earliest(wanted))
         at = _numpy(table.column("at"), np.int64)
-        rows = Rows(_numpy(table.column("contact"), np.int64),
+        rows = Rows(_numpy(table.column("contact"), np.int32),
                     {path: self._columns.read(table.column(path_text(path))) for path in paths})
         if not self._all_alive:
             alive = self._snapshot.alive[rows.contacts]
@@ -159,7 +161,7 @@ class EventArrays:
         paths = sorted(filter_properties(node.filter))
         for name in filter(node.filter.names.takes, self._snapshot.event_types()):
             table = self._snapshot.events([name], paths)
-            at, contacts = _numpy(table.column("at"), np.int64), _numpy(table.column("contact"), np.int64)
+            at, contacts = _numpy(table.column("at"), np.int64), _numpy(table.column("contact"), np.int32)
             edges = turns(node.window, at, self._now)
             for path, test in node.filter.where:
                 edges = np.minimum(edges, self._columns.read(table.column(path_text(path))).turns(test, self._now))
@@ -177,7 +179,7 @@ class EventArrays:
             raise RuleFailure(overflow(measure.of))
 
 
-def _numpy(column: Any, kind: type[np.int64]) -> Ints:
+def _numpy(column: Any, kind: type[np.int32 | np.int64]) -> Ints:
     numbers: Ints = column.to_numpy().astype(kind, copy=False)
     return numbers
 
@@ -216,7 +218,7 @@ def _add_totals(into: Mapping[Window, Gathered], found: Mapping[Window, ExactSum
 
 
 def _unique_pairs(who: Ints, what: Ints) -> tuple[Ints, Ints]:
-    pairs = np.unique((who << 32) | what)
+    pairs = np.unique((who.astype(np.int64) << 32) | what)
     return pairs >> 32, pairs & 0xFFFFFFFF
 
 

@@ -9,7 +9,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from connectors.base import Millis
-from sync.evaluate.snapshot import Ints, Mask, Snapshot
+from sync.evaluate.snapshot import Ints, Mask, Packed, Snapshot, every, packed, unpacked
 from sync.evaluate.world import World
 from sync.language.describe import describe
 from sync.language.graph import sequence
@@ -32,11 +32,13 @@ class Result:
 
     members: Mapping[str, Mask]
     failures: Mapping[str, str]
-    _conditions: Mapping[str, list[tuple[Node, Mask]]] = field(repr=False)
+    _conditions: Mapping[str, list[tuple[Node, Packed]]] = field(repr=False)
 
     def failed_condition(self, name: str, contacts: Ints) -> Failed | None:
         """Which top-level condition of segment *name* most of *contacts* fail now; None when nobody fails one."""
-        found = [(int((~mask[contacts]).sum()), node) for node, mask in self._conditions.get(name, [])]
+        held = self._conditions.get(name, [])
+        size = len(self.members[name]) if held else 0
+        found = [(int((~unpacked(each, size)[contacts]).sum()), node) for node, each in held]
         failing, node = max(found, key=lambda each: each[0], default=(0, None))
         return None if node is None or failing == 0 else Failed(describe(node), failing, len(contacts))
 
@@ -50,14 +52,15 @@ def full_pass(snapshot: Snapshot, segments: Mapping[str, Node], now: Millis, bef
     ordered, rings = sequence(segments)
     failures = {**before.failures, **{name: "segments ask each other in a ring: " + " → ".join(ring) for ring in rings for name in ring}}
     members: dict[str, Mask] = dict(before.members)
-    conditions: dict[str, list[tuple[Node, Mask]]] = dict(before._conditions)
+    conditions: dict[str, list[tuple[Node, Packed]]] = dict(before._conditions)
     world = World(snapshot, now, members)
     world.scan(node for rule in segments.values() for node in walk(rule))
     for name in ordered:
         try:
             if name not in failures:
-                members[name] = world.mask(segments[name]) & snapshot.alive
-                conditions[name] = [(node, world.mask(node)) for node in top_conditions(segments[name])]
+                masks = [(node, world.mask(node)) for node in top_conditions(segments[name])]
+                members[name] = every([snapshot.alive, *(mask for _, mask in masks)])
+                conditions[name] = [(node, packed(mask)) for node, mask in masks]
         except RuleFailure as failure:
             failures[name] = str(failure)
     return Result(members, failures, conditions)

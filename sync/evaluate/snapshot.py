@@ -20,6 +20,7 @@ from sync.language.values import Path, path_text
 
 Mask = npt.NDArray[np.bool_]
 Ints = npt.NDArray[np.int64]
+Packed = npt.NDArray[np.uint8]                      # a mask, eight contacts a byte
 BEGINNING: Millis = -(2**63)
 
 CONSENTS = pa.schema([
@@ -50,6 +51,16 @@ def some(masks: Sequence[Mask]) -> Mask:
     for other in others:
         found = found | other
     return found
+
+
+def packed(mask: Mask) -> Packed:
+    """*mask* in an eighth of the room."""
+    return np.packbits(mask)
+
+
+def unpacked(held: Packed, size: int) -> Mask:
+    """The mask of *size* contacts again."""
+    return np.unpackbits(held, count=size).view(np.bool_)
 
 
 class Snapshot(Protocol):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterable, Mapping
 
 import numpy as np
@@ -13,7 +14,7 @@ from sync.evaluate.events import EventArrays
 from sync.evaluate.moves import moved, moved_turns
 from sync.evaluate.pasts import Pasts
 from sync.evaluate.patterns import PATTERNS, PatternArrays
-from sync.evaluate.snapshot import Ints, Mask, Snapshot, every, some
+from sync.evaluate.snapshot import Ints, Mask, Packed, Snapshot, every, packed, some, unpacked
 from sync.evaluate.turns import NEVER, earliest
 from sync.language.happened import Happened
 from sync.language.kept import Kept, Nobody, never_evaluated
@@ -36,21 +37,27 @@ class World:
         self._columns, self._size = Columns(), len(snapshot.alive)
         self._fields: dict[Path, Column] = {}
         self._pasts: dict[Path, Pasts] = {}
-        self._masks: dict[Node, Mask] = {}
+        self._masks: dict[Node, Packed] = {}
+        self._once: set[Node] = set()
         self._events = EventArrays(snapshot, now, self._columns)
         self._patterns = PatternArrays(snapshot, now, self._columns)
 
     def scan(self, nodes: Iterable[Node]) -> None:
-        """Read the events that *nodes* speak of."""
-        nodes = list(nodes)
-        self._events.scan(node for node in nodes if isinstance(node, Happened))
-        self._patterns.scan(node for node in nodes if isinstance(node, PATTERNS))
+        """Read the events that *nodes* speak of. They are all that will be asked, each as often as it is in there: the answer to
+        one that comes once is not kept."""
+        asked = Counter(nodes)
+        self._once = {node for node, times in asked.items() if times == 1}
+        self._events.scan(node for node in asked if isinstance(node, Happened))
+        self._patterns.scan(node for node in asked if isinstance(node, PATTERNS))
 
     def mask(self, node: Node) -> Mask:
         """Who meets *node*; `RuleFailure` when that cannot be said."""
-        if node not in self._masks:
-            self._masks[node] = self._answer(node)
-        return self._masks[node]
+        if node in self._masks:
+            return unpacked(self._masks[node], self._size)
+        mask = self._answer(node)
+        if node not in self._once:
+            self._masks[node] = packed(mask)
+        return mask
 
     def turns(self, node: Node) -> Ints:
         """Per contact the first instant after now at which the answer may differ although nothing happened (`Node.turn`);
