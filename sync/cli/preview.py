@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from sync.insight.preview import Count, Preview
 
 WIDEST, MOST = 96, 10                               # letters of a condition, and other segments, on a terminal
-KNOWN = "events at their own time, fields, consent and tags as they are now"
+KNOWN = "events at their own time; people, fields, consent and tags as they are now"
 BARS = "▁▂▃▄▅▆▇█"
 
 

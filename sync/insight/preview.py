@@ -118,12 +118,13 @@ def _left(node: All | NoneOf, counts: tuple[Count, ...], world: World, alive: Ma
 
 
 def _trend(snapshot: Snapshot, rules: Mapping[str, Node], name: str, now: Millis, tick: Tick) -> tuple[tuple[Millis, int | None], ...]:
-    """Members at this time of day on each of the past days, the oldest first, and now: of the contacts known by then."""
+    """Members at this time of day on each of the past days, the oldest first, and now: of the contacts known now, for a first pull
+    tells what people did long before we saw them."""
     found = []
     for done, day in enumerate(range(DAYS, -1, -1)):
         at = now - day * DAY
         members = full_pass(snapshot, rules, at).members.get(name)
-        found.append((at, None if members is None else int((members & (snapshot.known_since <= at)).sum())))
+        found.append((at, None if members is None else int(members.sum())))
         tick(done + 1, DAYS + 1)
     return tuple(found)
 

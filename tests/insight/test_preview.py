@@ -57,12 +57,12 @@ def test_what_cannot_be_counted_says_why_and_the_rest_is_counted() -> None:
     assert "mixes EUR, USD" in counts.children[1].failure
 
 
-def test_the_trend_is_the_rule_asked_at_each_past_day_of_those_known_then() -> None:
+def test_the_trend_is_the_rule_asked_at_each_past_day_of_those_known_now() -> None:
     ticks: list[tuple[int, int]] = []
     trend = _trend(kept(snapshot_of(PEOPLE, [NODE])), {"it": NODE}, "it", NOW, lambda done, of: ticks.append((done, of)))
     assert [at for at, _ in trend] == [NOW - day * DAY for day in range(30, -1, -1)]
     assert [members for _, members in trend] == [
-        sum(NODE.matches(who, at) and who.known_since <= at for who in PEOPLE) for at, _ in trend
+        sum(NODE.matches(who, at) for who in PEOPLE) for at, _ in trend
     ]
     assert len({members for _, members in trend}) > 3
     assert ticks == [(done, 31) for done in range(1, 32)]
