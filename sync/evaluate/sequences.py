@@ -16,7 +16,7 @@ from connectors.base import Millis
 from sync.evaluate.edges import bounds
 from sync.evaluate.occurrences import Occurrences, OccurrenceScan, begins, soonest
 from sync.evaluate.snapshot import BEGINNING, Ints, Mask
-from sync.evaluate.timeline import Timeline
+from sync.evaluate.timeline import Timeline, among, distinct
 from sync.evaluate.turns import NEVER, turns
 from sync.language.chains import Chains, Link
 from sync.language.needs import sequence_reads
@@ -31,14 +31,14 @@ class Able:
     events: Occurrences
     rows: Mask
 
-    def groups(self, same: Path | None, interned: dict[str, int]) -> tuple[Ints, Ints]:
-        """(row, group) of those that may: the contact, or contact and key of the property that must be the *same*."""
+    def keyed(self, same: Path | None, interned: dict[str, int]) -> tuple[Ints, Ints]:
+        """(row, key) of those that may: each key of the property that must be the *same*; one for all where nothing must."""
         if same is None:
             rows = np.flatnonzero(self.rows)
-            return rows, self.events.contacts[rows]
+            return rows, np.zeros(len(rows), np.int64)
         rows, keys = self.events.keys(same, interned)
         mine = self.rows[rows]
-        return rows[mine], (self.events.contacts[rows[mine]] << 32) | keys[mine]
+        return rows[mine], keys[mine]
 
     def of(self, contact: int) -> list[int]:
         """The rows of one contact."""
@@ -68,7 +68,7 @@ class SequenceArrays:
         shared = _shared(able)
         reached = able[0]
         for stage, following in zip(stages[1:], able[1:], strict=True):
-            reached = self._follow(stage, reached, following, np.isin(following.events.ids, shared))
+            reached = self._follow(stage, reached, following, among(following.events.ids, shared))
         found = np.zeros(self._size, bool)
         found[reached.events.contacts[reached.rows]] = True
         for contact in _competing(able, shared):
@@ -91,10 +91,8 @@ class SequenceArrays:
     def _unfollowed(self, able: Able, denied: Step) -> Able:
         followers = self._scan.of(denied.filter)
         may = Able(followers, followers.taken & (followers.at <= self._now))
-        rows, groups = may.groups(denied.same, self._interned)
-        line = Timeline(groups, followers.at[rows])
-        own = np.isin(able.events.ids, followers.ids[may.rows])
-        rows, groups = able.groups(denied.same, self._interned)
+        line, rows, groups = self._related(may, able, denied.same)
+        own = among(able.events.ids, np.sort(followers.ids[may.rows]))
         followed = line.since(groups, able.events.at[rows]) > own[rows]
         kept = able.rows & (able.events.at + (denied.within or 0) <= self._now)
         kept[rows[followed]] = False
@@ -102,15 +100,21 @@ class SequenceArrays:
 
     def _follow(self, stage: Stage, before: Able, able: Able, shared: Mask) -> Able:
         """Those of *able* that come in their gap after one of *before*; a *shared* one is not its own follower."""
-        rows, groups = before.groups(stage.step.same, self._interned)
-        line = Timeline(groups, before.events.at[rows])
-        rows, groups = able.groups(stage.step.same, self._interned)
+        line, rows, groups = self._related(before, able, stage.step.same)
         upto = able.events.at[rows] - stage.delay - (shared[rows] & (stage.delay == 0))
         latest = line.latest(groups, upto)
         since = able.events.at[rows] - stage.delay - (2**61 if stage.step.within is None else stage.step.within)
         found = np.zeros(len(able.rows), bool)
         found[rows[latest >= since]] = True
         return replace(able, rows=found)
+
+    def _related(self, told: Able, asked: Able, same: Path | None) -> tuple[Timeline, Ints, Ints]:
+        """The times of *told*, and (row, group) of *asked* to look there: one's contact, and the key that must be the *same*."""
+        rows, keys = told.keyed(same, self._interned)
+        others, wanted = asked.keyed(same, self._interned)
+        keys_there_are = 1 if same is None else len(self._interned)
+        line = Timeline(told.events.contacts[rows] * keys_there_are + keys, told.events.at[rows])
+        return line, others, asked.events.contacts[others] * keys_there_are + wanted
 
     def _search(self, contact: int, stages: tuple[Stage, ...], able: list[Able]) -> bool:
         """Whether one contact has a chain, by trying all."""
@@ -168,8 +172,7 @@ def _latest(events: Occurrences, rows: Mask, size: int) -> Mask:
 def _shared(able: list[Able]) -> Ints:
     """The events that may serve several steps."""
     ids = np.sort(np.concatenate([each.events.ids[each.rows] for each in able]))
-    found: Ints = np.unique(ids[1:][ids[1:] == ids[:-1]])
-    return found
+    return distinct(ids[1:][ids[1:] == ids[:-1]])
 
 
 def _competing(able: list[Able], shared: Ints) -> list[int]:
@@ -180,10 +183,10 @@ def _competing(able: list[Able], shared: Ints) -> list[int]:
     ids, first = np.unique(ids, return_index=True)
     contacts, at = contacts[first], at[first]
     order = np.lexsort((at, contacts))
-    contacts, at, several = contacts[order], at[order], np.isin(ids[order], shared)
+    contacts, at, several = contacts[order], at[order], among(ids[order], shared)
     starts = np.flatnonzero(np.append(True, (contacts[1:] != contacts[:-1]) | (at[1:] != at[:-1])))
     crowded = (np.diff(np.append(starts, len(at))) > 1) & (np.add.reduceat(several.astype(np.int64), starts) > 0)
     found = set(contacts[starts[crowded]].tolist())
     for each in able:
-        found &= set(np.unique(each.events.contacts[each.rows]).tolist())
+        found &= set(distinct(each.events.contacts[each.rows]).tolist())
     return sorted(found)

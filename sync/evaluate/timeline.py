@@ -5,9 +5,24 @@ from __future__ import annotations
 import numpy as np
 
 from connectors.base import Millis
-from sync.evaluate.snapshot import Ints
+from sync.evaluate.snapshot import Ints, Mask
 
 NONE: Millis = -(2**62)
+
+
+def distinct(values: Ints) -> Ints:
+    """Each value once, ascending; by sorting, which for millions of different ones is far quicker than `np.unique`."""
+    ordered = np.sort(values)
+    return ordered[np.append(True, ordered[1:] != ordered[:-1])] if len(ordered) else ordered
+
+
+def among(values: Ints, ascending: Ints) -> Mask:
+    """Which of *values* are among others."""
+    if not len(ascending):
+        return np.zeros(len(values), bool)
+    places = np.minimum(np.searchsorted(ascending, values), len(ascending) - 1)
+    found: Mask = ascending[places] == values
+    return found
 
 
 class Timeline:
@@ -18,11 +33,12 @@ class Timeline:
 
     def __init__(self, groups: Ints, at: Ints) -> None:
         self._most = int(groups.max(initial=0))
-        self._groups = None if self._most < 2**22 else np.unique(groups)
         self._base = int(at.min()) if len(at) else 0
         self._span = int(at.max()) - self._base + 1 if len(at) else 0
+        fits = self._most.bit_length() + self._span.bit_length() <= 62
+        self._groups = None if fits else distinct(groups)
         most = self._most if self._groups is None else len(self._groups)
-        self._times = np.unique(at) if most.bit_length() + self._span.bit_length() > 62 else None
+        self._times = distinct(at) if most.bit_length() + self._span.bit_length() > 62 else None
         self._bits = (self._span if self._times is None else len(self._times)).bit_length()
         self._pairs = np.sort((self._group(groups) << self._bits) | self._place(at))
 

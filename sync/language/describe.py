@@ -35,7 +35,7 @@ def describe(node: Node) -> str:
         case Regularly() | Streak():
             return _periods(node)
         case Sequence():
-            steps = ", then ".join(_step(step) for step in node.steps)
+            steps = ", then ".join(step_text(step) for step in node.steps)
             latest = "latest " if node.last else ""
             return _listed(latest + steps, _window(node.window) and f"begun {node.window}")
         case InSegment(name):
@@ -110,15 +110,17 @@ def _pattern(node: FirstOrLast | MostFrequent | Resumed) -> str:
 def _periods(node: Regularly | Streak) -> str:
     counted = "" if _is_once(node.count) else f"count {_numbers(node.count)} in each"
     if isinstance(node, Regularly):
-        return _listed(_filter(node.filter), counted, f"in at least {node.least} of the last {node.periods} {_plural(node.period)}")
-    return _listed(_filter(node.filter), counted, f"{_plural(node.period)} in a row {_numbers(node.length)}")
+        return _listed(_filter(node.filter), counted, f"in at least {node.least} of the last {node.periods} {periods_text(node.period)}")
+    return _listed(_filter(node.filter), counted, f"{periods_text(node.period)} in a row {_numbers(node.length)}")
 
 
-def _plural(period: Period) -> str:
+def periods_text(period: Period) -> str:
+    """*period* in the plural: `weeks`, `periods of 7d`."""
     return f"periods of {period}" if isinstance(period, Rolling) else f"{period.unit}s"
 
 
-def _step(step: Step) -> str:
+def step_text(step: Step) -> str:
+    """A step of a sequence, for example `no order_placed with the same cart_id within 2h`."""
     same = f" with the same {path_text(step.same)}" if step.same is not None else ""
     within = f" within {duration_text(step.within)}" if step.within is not None else ""
     return f"{'no ' if step.negated else ''}{_filter(step.filter)}{same}{within}"

@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Sequence as Listed
 from fractions import Fraction
 
 from connectors.base import Millis
-from sync.language.describe import describe
+from sync.language.describe import describe, periods_text, step_text
 from sync.language.happened import Happened, Measure
 from sync.language.nodes import All, AnyOf, Node, NoneOf
+from sync.language.periods import Regularly, Streak
 from sync.language.person import Event, Person
 from sync.language.predicates import Limit, NumberTest
+from sync.language.sequence import Sequence
 from sync.language.values import MILLION, canonical, look, number_text, path_text
 from sync.language.who import Contact, contact_record
 
@@ -22,6 +24,16 @@ def lacks(node: Node, person: Person, now: Millis, wanted: bool) -> str:
     at least 3)`. The caller knows that it answers otherwise and can be answered."""
     if isinstance(node, Happened):
         return _happened(node, person, now) if wanted else _too_much(node, person, now)
+    if wanted and isinstance(node, Sequence):
+        reached = node.progress(person, now)[1]
+        return f"{step_text(node.steps[reached])} (step {reached + 1} of {len(node.steps)})"
+    if wanted and isinstance(node, Regularly):
+        reached, periods = node.reached(person, now), periods_text(node.period)
+        return f"{node.least - reached} more of the last {node.periods} {periods} (has {reached}, needs at least {node.least})"
+    if wanted and isinstance(node, Streak):
+        reached, periods = node.reached(person, now), periods_text(node.period)
+        failed = [limit for limit in node.length.limits if not limit.holds(reached * MILLION)]
+        return " and ".join(_counted(f"{periods} in a row", limit, reached) for limit in failed)
     if isinstance(node, Contact) and len(node.fields) == 1:
         value = look(contact_record(person), node.fields[0][0])
         shown = "it is not set" if value is None else f"it is {_short(canonical(value))}"
@@ -29,7 +41,7 @@ def lacks(node: Node, person: Person, now: Millis, wanted: bool) -> str:
     return _denied(node, wanted)
 
 
-def together(node: Node, parts: Sequence[str], wanted: bool) -> str:
+def together(node: Node, parts: Listed[str], wanted: bool) -> str:
     """What conditions under *node* lack, put together: all of *parts* (one per child, "" where nothing), or any one of them."""
     every = wanted if isinstance(node, All) else not wanted if isinstance(node, AnyOf) else wanted or not isinstance(node, NoneOf)
     told = list(dict.fromkeys(part for part in parts if part))
@@ -63,11 +75,11 @@ def _happened(node: Happened, person: Person, now: Millis) -> str:
 
 def _count(node: Happened, test: NumberTest, has: int) -> list[str]:
     failed = [limit for limit in test.limits if not limit.holds(has * MILLION)]
-    return [_counted(node, limit, has) for limit in failed]
+    return [_counted(names_of(node), limit, has) for limit in failed]
 
 
-def _counted(node: Happened, limit: Limit, has: int) -> str:
-    name, needs = names_of(node), f"has {has}, needs {_asked(limit)}"
+def _counted(name: str, limit: Limit, has: int) -> str:
+    needs = f"has {has}, needs {_asked(limit)}"
     least = _least(limit)
     if least is not None and has * MILLION < least:
         more = -((has * MILLION - least) // MILLION)

@@ -8,7 +8,10 @@ from zoneinfo import ZoneInfo
 
 import pytest
 
+from sync.evaluate.from_people import snapshot_of
 from sync.evaluate.full_pass import full_pass
+from sync.evaluate.turns import NEVER
+from sync.evaluate.world import World
 from sync.language.person import Event, Person
 from tests.evaluate.test_full_pass import forgetful
 from tests.language.support import DAY, NOW, SCOPE, at, rule
@@ -27,9 +30,15 @@ def seen(*times: int) -> Person:
 
 
 def check(text: str, who: Person, expected: bool, now: int = NOW) -> None:
-    node = rule(text)
-    assert node.matches(who, now) is expected, f"oracle: {text}"
-    assert full_pass(forgetful([Person(), who], [node]), {"a": node}, now).members["a"].tolist()[1] is expected, f"full pass: {text}"
+    """That *expected* is what the oracle and the full pass say, nobody in the neighbourhood is taken for another, and turns agree."""
+    node, people = rule(text), [Person(), who, Person()]
+    answers = [node.matches(each, now) for each in people]
+    assert answers[1] is expected, f"oracle: {text}"
+    for made in (snapshot_of, forgetful):
+        assert full_pass(made(people, [node]), {"a": node}, now).members["a"].tolist() == answers, f"full pass: {text}"
+    if not node.children:
+        turns = [NEVER if (turn := node.turn(each, now)) is None else turn for each in people]
+        assert World(forgetful(people, [node]), now, {}).turns(node).tolist() == turns, f"turns: {text}"
 
 
 # --- first and last -----------------------------------------------------------------------------------------------------------
@@ -156,6 +165,28 @@ def test_a_day_of_25_hours_is_a_day() -> None:
     now = at("2026-10-25T23:59:59")                                 # the clocks went back on that day
     check("{event: seen, in_at_least: 1, of_last: 1, period: day}", seen(at("2026-10-25T00:00")), True, now)
     check("{event: seen, streak: {is: 1, period: day}}", seen(at("2026-10-25T00:00")), True, now)
+
+
+@pytest.mark.parametrize(("times", "turn", "rests_on"), [
+    ((NOW,), NOW + DAY, 1), ((NOW - 1,), NOW + DAY - 1, 1), ((NOW - DAY,), NOW + DAY, 1), ((NOW - 2 * DAY + 1,), NOW + 1, 1),
+    ((NOW - 2 * DAY,), None, 0), ((NOW + 1,), NOW + 1, 0),
+])
+def test_a_rolling_period_turns_when_an_event_leaves_it(times: tuple[int, ...], turn: int | None, rests_on: int) -> None:
+    for text in ("{event: seen, in_at_least: 2, of_last: 2, period: 1d}", "{event: seen, streak: {is: 1, period: 1d}}"):
+        node, who = rule(text), seen(*times)
+        check(text, who, node.matches(who, NOW))
+        assert node.turn(who, NOW) == turn
+        assert len(node.evidence(who, NOW)) == rests_on
+
+
+@pytest.mark.parametrize(("when", "turn"), [
+    (NOW, "2026-06-16T00:00"), (at("2026-06-14T00:00"), "2026-06-16T00:00"), (at("2026-06-14T00:00") - 1, None),
+])
+def test_a_calendar_period_turns_at_midnight(when: int, turn: str | None) -> None:
+    text = "{event: seen, in_at_least: 2, of_last: 2, period: day}"
+    node = rule(text)
+    check(text, seen(when), False)
+    assert node.turn(seen(when), NOW) == (None if turn is None else at(turn))
 
 
 def test_the_count_is_asked_of_each_period() -> None:

@@ -178,7 +178,7 @@ def test_only_those_whose_events_compete_are_searched_by_themselves(monkeypatch:
     ):
         searched.clear()
         check("sequence: [{event: a}, {event: [a, b]}]", events(*told), holds)
-        assert searched == expected
+        assert set(searched) == set(expected)
 
 
 def test_a_timeline_finds_the_latest_of_a_group_and_counts_those_since() -> None:
@@ -214,6 +214,8 @@ def test_the_best_chain_and_what_stands_against_it_are_the_evidence() -> None:
     assert progress("sequence: [{event: a}, {event: b}, {event: c}]", a, b, c) == (["a", "b", "c"], 3, [])
     assert progress("sequence: [{event: a}, {event: b}, {event: d}]", a, b, c) == (["a", "b"], 2, [])
     assert progress("sequence: [{event: a}, {not: {event: c}}]", a, b, c) == (["a"], 1, ["c"])
+    tied = Event("c", a.at, {}, "tied")
+    assert progress("sequence: [{event: a}, {not: {event: c}}]", a, tied) == (["a"], 1, ["tied"])
     assert progress("sequence: [{event: d}, {event: c}]", a, b, c) == ([], 0, [])
     node = rule("sequence: [{event: a}, {not: {event: c}}]")
     assert [event.id for event in node.evidence(person({}, a, b, c), NOW)] == ["a", "c"]

@@ -11,7 +11,7 @@ from sync.language.explain import explain
 from sync.language.person import Person
 from sync.language.schema import language_schema, rule_properties
 from sync.language.words import RULE_KEYS
-from tests.language.support import NOW, event, person, problems, rule
+from tests.language.support import DAY, NOW, event, person, problems, rule
 from tests.language.test_parser import broken_rules
 
 
@@ -23,6 +23,18 @@ from tests.language.test_parser import broken_rules
      "a by a human, sum of value in EUR at least 0.5, 90d to 30d ago"),
     ("{event: a, count: {not_in: [1, 2]}, older_than: 36h}", "a, count is not one of 1, 2, longer than 36h ago"),
     ("{event: a, since: 2026-06-01, until: 2026-06-02T08:00Z}", "a, since 2026-05-31T22:00Z before 2026-06-02T08:00Z"),
+    ("{event: a, most_frequent: {of: x, in: [b, c]}, within: 30d}", "a, most frequent x is one of b, c, within 30d"),
+    ("{event: a, most_frequent: {of: x, is: b}, count: 3}", "a, count is 3 and a, most frequent x is b"),
+    ("{event: a, where: {x: 1}, first: true, within: 30d}", "first a where x is 1, within 30d"),
+    ("{event: a, last: {x: {at_least: 5}}}", "latest a, x at least 5"),
+    ("stopped: {event: a, active: 1y, silent: 1mo}", "latest a, 1y to 1mo ago"),
+    ("resumed: {event: a, human: true, silent: 30d, within: 7d}", "a by a human again after 30d without, within 7d"),
+    ("{event: a, in_at_least: 3, of_last: 4, period: week, count: 2}", "a, count is 2 in each, in at least 3 of the last 4 weeks"),
+    ("{event: a, in_at_least: 3, of_last: 4, period: 36h}", "a, in at least 3 of the last 4 periods of 36h"),
+    ("{event: a, streak: {at_least: 5, period: day}}", "a, days in a row at least 5"),
+    ("{sequence: [{event: a}, {event: b, within: 2h}, {not: {event: c, same: x, within: 1d}}], within: 3d}",
+     "a, then b within 2h, then no c with the same x within 1d, begun within 3d"),
+    ("sequence: [{event: a, last: true}, {event: b}]", "latest a, then b"),
     ("contact: {country: [DE, AT], city: {is_set: true}}", "country is one of DE, AT and city is set"),
     ("contact: {city: {is_not: {field: region}, missing: fail}}", "city is not {field: region} (and not missing)"),
     ("contact: {city: {not_contains: a, ignore_case: true}, created: {within_next: 7d}}",
@@ -65,6 +77,25 @@ all:
     ]
 
 
+def test_explain_shows_how_far_a_pattern_got_and_by_which_events() -> None:
+    days = [event("seen", NOW - number * DAY, x=number // 2) for number in range(3)]
+    asked = {
+        "sequence: [{event: seen}, {event: seen, within: 1d}, {event: bought}]": ("2 of 3 steps", "bought (step 3 of 3)", 2),
+        "sequence: [{event: seen}, {not: {event: seen}}, {not: {event: bought}, within: 1h}]": (
+            "2 of 3 steps", "no bought within 1h (step 3 of 3)", 1),
+        "{event: seen, in_at_least: 4, of_last: 5, period: day}": ("in 3", "1 more of the last 5 days (has 3, needs at least 4)", 3),
+        "{event: seen, streak: {at_least: 5, period: 1d}}": ("3 in a row", "2 more periods of 1d in a row (has 3, needs at least 5)", 3),
+        "{event: seen, streak: {is: 2, period: day}}": (
+            "at least 3 in a row", "another number of days in a row (has 3, needs exactly 2)", 3),
+        "{event: seen, most_frequent: {of: x, is: 1}}": ('"0"', "seen, most frequent x is 1", 3),
+        "{event: gone, most_frequent: {of: x, is: 1}}": ("no value", "gone, most frequent x is 1", 0),
+        "{event: seen, first: {x: 0}}": ("", "first seen, x is 0", 1),
+    }
+    for text, (value, missing, resting) in asked.items():
+        tree = explain(rule(text), person({}, *days), NOW)
+        assert (tree.holds, tree.value, tree.missing, len(tree.events)) == (False, value, missing, resting), text
+
+
 def test_explain_says_what_cannot_be_answered() -> None:
     who = person({}, event("a", value=1, currency="EUR"), event("a", NOW - 1, value=1, currency="USD"))
     tree = explain(rule("{event: a, sum: {of: value, at_least: 1}}"), who, NOW)
@@ -77,6 +108,13 @@ def test_explain_says_what_cannot_be_answered() -> None:
 RIGHT = [
     "{event: order_placed, where: {category: {starts_with: winter}, price: {at_least: 40}}, count: {at_least: 3}, within: 14d}",
     "{event: [a, 'b_*'], sum: {of: value, at_least: 500, currency: EUR}, ago: [90d, 30d], human: true}",
+    "{event: a, first: true, within: 30d}",
+    "{event: a, last: {category: {starts_with: winter}}}",
+    "{event: a, most_frequent: {of: category, in: [x, y], missing: match}, count: {at_least: 2}, within: 3mo}",
+    "{event: a, in_at_least: 3, of_last: 4, period: week, count: {at_least: 2}}",
+    "{event: a, streak: {at_least: 5, period: 1d}}",
+    "{any: [{stopped: {event: a, active: 1y, silent: 1mo}}, {resumed: {event: [a, b], silent: 30d, ago: [30d, 7d]}}]}",
+    "{sequence: [{event: a, last: true}, {not: {event: b, same: x}, within: 2h}, {event: c, where: {x: 1}, human: true}], within: 3d}",
     "{event: '*', distinct: {of: category, between: [1, 3]}, since: 2026-01-01, until: 2026-02-01T08:00Z}",
     "{event: a, average: {of: value, in: [1, 2], missing: match}, older_than: 180d}",
     "{contact: {country: [DE, NO], postcode: 01234, klaviyo.flag: true, created: {within_last: 30d}, city: {is_not: {field: region}}}}",

@@ -16,7 +16,7 @@ from sync.language.nodes import AnyOf, InSegment, Node
 from sync.language.parser import event_hints
 from sync.language.person import Person
 from sync.language.reader import RuleScope
-from sync.language.window import UNITS, Ago, Within, reach
+from sync.language.window import UNITS, Ago, Ever, Within, reach
 from sync.language.words import LATER_KEYS, RULE_KEYS
 from sync.located import Place
 from tests.language.support import DAY, NOW, SCOPE, at, event, problems, rule
@@ -109,6 +109,22 @@ all:
         (Names(("order_placed",), ("cart_",)), frozenset({("category",), ("value",), ("currency",)})),
         (Names(("email_opened",)), frozenset({("machine",)})),
     }
+
+
+def test_a_pattern_says_what_it_needs_and_how_far_back() -> None:
+    asked = {
+        "{event: a, where: {x: 1}, last: {y: {is: {field: z}}}, ago: [90d, 30d]}": [("a", {"x", "y", "z"}, Within(90 * DAY))],
+        "{event: a, first: true, within: 30d}": [("a", set(), Ever())],
+        "{event: a, most_frequent: {of: x, is: 1}, within: 30d}": [("a", {"x"}, Within(30 * DAY))],
+        "{event: a, in_at_least: 3, of_last: 4, period: week}": [("a", set(), Within(28 * DAY))],
+        "{event: a, streak: {at_least: 3, period: 1d}, human: true}": [("a", {"machine"}, Within(4 * DAY))],
+        "resumed: {event: a, silent: 30d, within: 7d}": [("a", set(), Ever())],
+        "{sequence: [{event: a}, {event: b, same: x}, {not: {event: c, same: y}}], ago: [90d, 30d]}": [
+            ("a", {"x"}, Within(90 * DAY)), ("b", {"x", "y"}, Within(90 * DAY)), ("c", {"y"}, Within(90 * DAY))],
+    }
+    for text, expected in asked.items():
+        found = {(*need.names.exact, frozenset(path for path, in need.properties), need.window) for need in needs(rule(text)).events}
+        assert found == {(name, frozenset(paths), window) for name, paths, window in expected}, text
 
 
 def test_names_of_events_nobody_has_seen_are_a_warning_with_the_nearest_one() -> None:
