@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from connectors.base import Clock
+from connectors.base import Clock, Millis
 from sync.cli.common import counted, emit, find_config, options, read_config, reading, table, typed
 from sync.model import ExitCode, StoreError
 
@@ -48,11 +48,10 @@ def check(clock: Clock, path: Path | None, as_json: bool, quick: bool) -> int:
     """
     from sync.config.load import load
 
-    del clock
     file = find_config(path)
     config, problems = load(file)
     if config is not None:
-        problems = sorted([*problems, *_odd(config, quick)])
+        problems = sorted([*problems, *_odd(config, quick, clock.now())])
     found: dict[str, Any] = {
         "file": str(file), "ok": config is not None,
         "problems": [{"file": p.place.file, "line": p.place.line, "column": p.place.column, "message": p.message, "hint": p.hint}
@@ -65,16 +64,17 @@ def check(clock: Clock, path: Path | None, as_json: bool, quick: bool) -> int:
     return ExitCode.OK if config else ExitCode.CONFIG
 
 
-def _odd(config: Config, quick: bool) -> list[Problem]:
+def _odd(config: Config, quick: bool, now: Millis) -> list[Problem]:
     """Warnings beyond what reading the file gives; a store that is not there, or cannot be read just now, is left alone."""
     from sync.insight.lint import lints
+    from sync.insight.memory import forgetful
     from sync.insight.spelling import misspelt
     from sync.source import origins
 
     found = lints(config)
     if not quick and config.settings.store.exists():
         with suppress(StoreError), reading(config) as store:
-            found += misspelt(store, config, origins(config, store))
+            found += [*misspelt(store, config, origins(config, store)), *forgetful(store, config, now)]
     return found
 
 
