@@ -28,7 +28,6 @@ from tests.store.ground import NAMES, WITHDRAWN, new_store, profile, tell, write
 from tests.store.ground import NOW as SEEN
 
 QUIET = (HealthCheck.too_slow, HealthCheck.data_too_large, HealthCheck.large_base_example)
-KNOWN = {name: EventName(name) for name in ("order_placed", "order_refunded", "email_opened", "page_viewed")}
 
 
 # --- random people, written into a store and asked of both ------------------------------------------------------------------------
@@ -107,7 +106,7 @@ def put_profile(db: Any, connection: int, contact: int, made: Profile) -> None:
 
 def tell_events(store: Store, number: int, who: Person) -> None:
     rows = [Event(e.id, e.type, e.at, e.properties, profile=ProfileId(f"p{number}"), mutable=n % 2 == 0) for n, e in enumerate(who.events)]
-    tell(store, 3, *rows, names=KNOWN)
+    tell(store, 3, *rows, names={each.type: EventName(each.type) for each in who.events})
 
 
 def put_memberships(store: Store, people: list[Person]) -> dict[int, tuple[str, str, str, str]]:
