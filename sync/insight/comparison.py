@@ -67,6 +67,7 @@ class Side:
         self.meanings = {
             name: (rule_digest(name, self.rules), meaning_of(config, sources, name, self.rules)) for name in self.rules
         }
+        self.former = {name: segment.was for name, segment in config.segments.items()}
         self._now = now
 
     def bodies(self, name: str) -> tuple[Node, list[str]]:
@@ -90,14 +91,15 @@ def compare(store: Store, old: Config, new: Config, now: Millis, wanted: int, on
 
 
 def renamed(before: Side, after: Side) -> dict[str, str]:
-    """New name → old name of segments that say the same under another name; where several do, the first."""
+    """New name → old name of segments whose `was:` says so, or that say the same under another name; where several do, the
+    first."""
     gone = [name for name in before.rules if name not in after.rules]
-    found: dict[str, str] = {}
+    found = {name: was for name, was in after.former.items() if was in gone and name not in before.rules}
     for name in after.rules:
-        twin = next((each for each in gone if name not in before.rules and before.bodies(each) == after.bodies(name)), None)
-        if twin is not None:
+        left = [each for each in gone if each not in found.values()]
+        twin = next((each for each in left if name not in before.rules and before.bodies(each) == after.bodies(name)), None)
+        if twin is not None and name not in found:
             found[name] = twin
-            gone.remove(twin)
     return found
 
 
@@ -116,7 +118,7 @@ def _difference(name: str, was: str, before: Side, after: Side, wanted: int) -> 
     empty = np.zeros(len(after.snapshot.alive), bool)
     then, now = (empty if inside is None else inside), (empty if outside is None else outside)
     came, went = now & ~then, then & ~now
-    edits = edits_of(was, name, before, after) if status == EDITED else ()
+    edits = edits_of(was, name, before, after) if status in (EDITED, RENAMED) else ()
     return Difference(
         name, status, told.was, told.before, told.after, int(came.sum()), int(went.sum()), spread(came, wanted), spread(went, wanted),
         edits=edits,

@@ -77,6 +77,16 @@ def test_the_edit_that_moves_most_comes_first_with_what_it_alone_moves(applied: 
     assert only_window["edits"][0]["contacts"] == only_window["leave"] > 0
 
 
+def test_a_segment_that_says_what_it_was_is_renamed_also_where_it_was_edited(applied: Ground, two: Callable[..., Said]) -> None:
+    told = by_name(two("--json", new="  clients: {was: buyers, event: order_placed, within: 90d}\n"))
+    clients = told["clients"]
+    assert (clients["status"], clients["was"], clients["enter"]) == ("renamed", "buyers", 0)
+    assert [(edit["before"], edit["after"], edit["contacts"]) for edit in clients["edits"]] == [
+        ("order_placed", "order_placed, within 90d", clients["leave"]),
+    ]
+    assert "buyers" not in told
+
+
 def test_on_a_terminal_changes_are_shown_and_people_are_masked(applied: Ground, two: Callable[..., Said]) -> None:
     done = two()
     assert (done.code, done.err) == (0, "")
