@@ -87,6 +87,6 @@ def concerned(node: Happened, changed: Mapping[Lane, Ints]) -> Ints:
 
 def countable(node: Node, engine: Engine) -> bool:
     """Whether *node* can be answered from lanes that *engine* fills."""
-    if type(node) is not Happened or any(measure.kind not in ("sum", "average") for measure in node.measures):
+    if type(node) is not Happened or node.since is not None or any(measure.kind not in ("sum", "average") for measure in node.measures):
         return False
     return all(engine.supports(lane) for lane in lanes_of(node))

@@ -6,7 +6,7 @@ pieces, so that each event is counted once per filter.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from itertools import pairwise
 from typing import Any, TypeAlias
@@ -19,7 +19,7 @@ from sync.evaluate.columns import Column, Columns, passes
 from sync.evaluate.counters import ExactSum, TooBig, distinct_counts, mixed
 from sync.evaluate.edges import bounds, cut
 from sync.evaluate.numbers import passing, passing_average
-from sync.evaluate.snapshot import Ints, Mask, Snapshot, every
+from sync.evaluate.snapshot import BEGINNING, Ints, Mask, Snapshot, every
 from sync.evaluate.turns import NEVER, turns
 from sync.language.happened import CURRENCY, MACHINE, Filter, Happened, Measure, is_machine, mixed_currencies, overflow, read_currency
 from sync.language.needs import filter_properties, measure_properties
@@ -30,6 +30,7 @@ from sync.language.window import Window
 _ANY = NumberTest(())
 COUNT = Measure("count", (), _ANY)
 Cuts: TypeAlias = Mapping[Window, tuple[int, int]]
+Which: TypeAlias = tuple[Filter, Filter | None]                         # events that the first takes, after the last of the second
 
 
 def gathered_as(measure: Measure) -> Measure:
@@ -67,26 +68,27 @@ class EventArrays:
         self._snapshot, self._now, self._columns = snapshot, now, columns
         self._size = len(snapshot.alive)
         self._all_alive = bool(snapshot.alive.all())
-        self._asked: dict[Filter, dict[Measure, set[Window]]] = {}
-        self._gathered: dict[tuple[Filter, Measure, Window], Gathered] = {}
+        self._asked: dict[Which, dict[Measure, set[Window]]] = {}
+        self._gathered: dict[tuple[Which, Measure, Window], Gathered] = {}
+        self._latest: dict[Filter, Ints] = {}
 
     # --- scanning -------------------------------------------------------------------------------------------------------------
 
     def scan(self, nodes: Iterable[Happened]) -> None:
         """Fill the arrays that *nodes* need, reading each event type once."""
         for node in nodes:
-            asked = self._asked.setdefault(node.filter, {})
+            asked = self._asked.setdefault((node.filter, node.since), {})
             for measure in ([COUNT] if node.count is not None else []) + [gathered_as(each) for each in node.measures]:
                 asked.setdefault(measure, set()).add(node.window)
         for name in self._snapshot.event_types():
-            wanted = [which for which in self._asked if which.names.takes(name)]
+            wanted = [which for which in self._asked if which[0].names.takes(name)]
             if wanted:
                 self._scan_type(name, wanted)
                 pa.default_memory_pool().release_unused()               # or what one type took stays taken beside the next one's
 
-    def _scan_type(self, name: str, wanted: list[Filter]) -> None:
+    def _scan_type(self, name: str, wanted: list[Which]) -> None:
         measures = {measure for which in wanted for measure in self._asked[which] if measure.kind != "count"}
-        paths = frozenset().union(*map(filter_properties, wanted), *map(measure_properties, measures))
+        paths = frozenset().union(*(filter_properties(which) for which, _ in wanted), *map(measure_properties, measures))
         table = self._snapshot.events([name], sorted(paths), self._earliest(wanted))
         at = _numpy(table.column("at"), np.int64)
         rows = Rows(_numpy(table.column("contact"), np.int32),
@@ -97,16 +99,16 @@ class EventArrays:
         for which in wanted:
             self._scan_filter(which, at, rows)
 
-    def _earliest(self, wanted: list[Filter]) -> Millis:
+    def _earliest(self, wanted: list[Which]) -> Millis:
         """No window of *wanted* holds an event at or before this."""
         return min(bounds(window, self._now)[0] for which in wanted for windows in self._asked[which].values() for window in windows)
 
-    def _scan_filter(self, which: Filter, at: Ints, rows: Rows) -> None:
+    def _scan_filter(self, which: Which, at: Ints, rows: Rows) -> None:
         cuts: Cuts = {window: cut(at, window, self._now) for windows in self._asked[which].values() for window in windows}
         first, last = min(start for start, _ in cuts.values()), max(end for _, end in cuts.values())
-        rows = rows.take(slice(first, last))
+        rows, at = rows.take(slice(first, last)), at[first:last]
         cuts = {window: (start - first, end - first) for window, (start, end) in cuts.items()}
-        mask = self._mask(which, rows)
+        mask = self._mask(which, rows, at)
         if mask is not None:
             rows, cuts = _kept(mask, rows, cuts)
         for measure, windows in self._asked[which].items():
@@ -114,14 +116,40 @@ class EventArrays:
             gather = {window: self._held(which, measure, window) for window in windows}
             _gather(measure, rows, mine, gather, self._columns.interned)
 
-    def _mask(self, which: Filter, rows: Rows) -> Mask | None:
-        masks = [passes(path, predicate, rows.columns, self._now) for path, predicate in which.where]
-        if which.human:
-            machine = rows.columns[MACHINE]
-            masks.append(~machine.dictionary.tells(is_machine)[machine.codes])
+    def _mask(self, which: Which, rows: Rows, at: Ints) -> Mask | None:
+        wanted, since = which
+        masks = self._taken(wanted, rows)
+        if since is not None:
+            masks.append(at > self.latest(since)[rows.contacts])
         return every(masks) if masks else None
 
-    def _held(self, which: Filter, measure: Measure, window: Window) -> Gathered:
+    def _taken(self, wanted: Filter, rows: Rows) -> list[Mask]:
+        masks = [passes(path, predicate, rows.columns, self._now) for path, predicate in wanted.where]
+        if wanted.human:
+            machine = rows.columns[MACHINE]
+            masks.append(~machine.dictionary.tells(is_machine)[machine.codes])
+        return masks
+
+    def latest(self, wanted: Filter) -> Ints:
+        """Per contact the time of the latest event up to now that *wanted* takes, `BEGINNING` where there is none."""
+        if wanted not in self._latest:
+            found = np.full(self._size, BEGINNING)
+            for at, contacts in self._times(wanted):
+                np.maximum.at(found, contacts[at <= self._now], at[at <= self._now])
+            self._latest[wanted] = found
+        return self._latest[wanted]
+
+    def _times(self, wanted: Filter) -> Iterator[tuple[Ints, Ints]]:
+        """When each event that *wanted* takes was, and whose it is, type by type."""
+        paths = sorted(filter_properties(wanted))
+        for name in filter(wanted.names.takes, self._snapshot.event_types()):
+            table = self._snapshot.events([name], paths)
+            at, contacts = _numpy(table.column("at"), np.int64), _numpy(table.column("contact"), np.int64)
+            rows = Rows(contacts, {path: self._columns.read(table.column(path_text(path))) for path in paths})
+            which = every([np.ones(len(at), bool), *self._taken(wanted, rows)])
+            yield at[which], contacts[which]
+
+    def _held(self, which: Which, measure: Measure, window: Window) -> Gathered:
         key = (which, measure, window)
         if key not in self._gathered:
             self._gathered[key] = Gathered(ExactSum(self._size), ExactSum(self._size))
@@ -131,11 +159,11 @@ class EventArrays:
 
     def holds(self, node: Happened) -> Mask:
         """Per contact whether *node* holds; `RuleFailure` when that cannot be said of somebody."""
-        answers = []
+        answers, which = [], (node.filter, node.since)
         if node.count is not None:
-            answers.append(passing(node.count, self._held(node.filter, COUNT, node.window).totals.total(), 1_000_000))
+            answers.append(passing(node.count, self._held(which, COUNT, node.window).totals.total(), 1_000_000))
         for measure in node.measures:
-            held = self._held(node.filter, gathered_as(measure), node.window)
+            held = self._held(which, gathered_as(measure), node.window)
             self._check(measure, held)
             answers.append(self._measured(measure, held))
         return every(answers)
@@ -166,6 +194,8 @@ class EventArrays:
             for path, test in node.filter.where:
                 edges = np.minimum(edges, self._columns.read(table.column(path_text(path))).turns(test, self._now))
             np.minimum.at(found, contacts, edges)
+        for at, contacts in self._times(node.since) if node.since is not None else ():
+            np.minimum.at(found, contacts, np.where(at > self._now, at, NEVER))
         return found
 
     def _check(self, measure: Measure, held: Gathered) -> None:

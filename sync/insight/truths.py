@@ -138,7 +138,7 @@ def _counts(asked: Iterable[Literal]) -> str:
     tests: dict[tuple[Filter, Window], list[tuple[NumberTest, bool]]] = defaultdict(list)
     words: dict[tuple[Filter, Window], list[str]] = defaultdict(list)
     for node, wanted in asked:
-        if isinstance(node, Happened) and node.count is not None and not node.measures:
+        if isinstance(node, Happened) and node.count is not None and not node.measures and node.since is None:
             tests[node.filter, node.window].append((node.count, wanted))
             words[node.filter, node.window].append(f"'{describe(node)}'" if wanted else f"not '{describe(node)}'")
     bounds = {events: least_and_most(each) for events, each in tests.items()}

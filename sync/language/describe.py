@@ -75,7 +75,8 @@ def _inside(node: Node) -> str:
 def _happened(node: Happened) -> str:
     counted = "" if node.count is None or _is_once(node.count) else f"count {_numbers(node.count)}"
     measured = [_measure(measure) for measure in node.measures]
-    return _listed(_filter(node.filter), counted, *measured, _window(node.window))
+    since = "" if node.since is None else f"since the last {_filter(node.since)}"
+    return _listed(_filter(node.filter), counted, *measured, _window(node.window), since)
 
 
 def _listed(*parts: str) -> str:

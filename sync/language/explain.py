@@ -103,7 +103,9 @@ def _value(node: Node, person: Person, now: Millis) -> str:
     if isinstance(node, Happened):
         events = node.events(person, now)
         counted = f"{len(events)} event" + ("" if len(events) == 1 else "s")
-        return ", ".join([counted, *(_measured(measure, events) for measure in node.measures)])
+        latest = node.latest(person, now)
+        begun = [] if node.since is None else ["ever" if latest is None else f"after {instant_text(latest.at)}"]
+        return ", ".join([counted, *begun, *(_measured(measure, events) for measure in node.measures)])
     if isinstance(node, MostFrequent):
         value = node.value(person, now)
         return "no value" if value is None else canonical(value)

@@ -116,12 +116,16 @@ def overflow(of: Path) -> str:
 
 @dataclass(frozen=True, slots=True)
 class Happened(Leaf):
-    """One set of events: *filter* and *window* say which, *count* and *measures* speak of those. No count asked: not tested."""
+    """One set of events: *filter* and *window* say which, *count* and *measures* speak of those. No count asked: not tested.
+
+    *since*: only events after the person's latest one up to now that this filter takes; where there is none, all of them.
+    """
 
     filter: Filter
     window: Window
     count: NumberTest | None
     measures: tuple[Measure, ...] = ()
+    since: Filter | None = None
 
     def matches(self, person: Person, now: Millis) -> bool:
         events = self.events(person, now)
@@ -131,12 +135,22 @@ class Happened(Leaf):
     def turn(self, person: Person, now: Millis) -> Millis | None:
         named = [event for event in distinct_events(person.events) if self.filter.names.takes(event.type)]
         edges = (self.window.turn(event.at, now) for event in named)
-        return first_after(now, *edges, *(self.filter.turn(event, now) for event in named))
+        begins = (event.at for event in distinct_events(person.events) if self.since is not None and self.since.takes(event, now))
+        return first_after(now, *edges, *begins, *(self.filter.turn(event, now) for event in named))
 
     def evidence(self, person: Person, now: Millis) -> tuple[Event, ...]:
-        return tuple(sorted(self.events(person, now), key=lambda event: event.at))
+        latest = self.latest(person, now)
+        return tuple(sorted([*self.events(person, now), *([] if latest is None else [latest])], key=lambda event: event.at))
 
     def events(self, person: Person, now: Millis) -> list[Event]:
         """The events it speaks of, each once."""
-        events = distinct_events(person.events)
+        latest = self.latest(person, now)
+        events = [event for event in distinct_events(person.events) if latest is None or event.at > latest.at]
         return [event for event in events if self.window.holds(event.at, now) and self.filter.takes(event, now)]
+
+    def latest(self, person: Person, now: Millis) -> Event | None:
+        """The event after which it counts, None where it counts from the beginning."""
+        if self.since is None:
+            return None
+        happened = [event for event in distinct_events(person.events) if event.at <= now and self.since.takes(event, now)]
+        return max(happened, key=lambda event: event.at, default=None)

@@ -60,6 +60,8 @@ def needs(node: Node) -> Needs:
                 fields |= {path for path, _ in each.fields}.union(*(test.others() for _, test in each.fields)) - {KNOWN_SINCE}
             case Happened():
                 events.add(EventNeed(each.filter.names, event_properties(each), each.window))
+                if each.since is not None:
+                    events.add(EventNeed(each.since.names, filter_properties(each.since), Ever()))
             case FirstOrLast() | MostFrequent() | Resumed() | Regularly() | Streak():
                 read = filter_properties(each.filter) | pattern_properties(each)
                 events.add(EventNeed(each.filter.names, read, pattern_window(each)))

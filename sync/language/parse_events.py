@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Literal
+
 from sync.language.happened import Filter, Happened, Measure, Names
 from sync.language.literals import is_null
 from sync.language.nodes import Node
@@ -19,30 +21,45 @@ AT_LEAST_ONCE = NumberTest((Limit("at_least", (MILLION,)),))
 def happened(reader: Reader, mapping: Mapping) -> Node | None:
     """One set of events, counted and measured."""
     which = event_filter(reader, mapping)
-    when = window(reader, mapping)
+    when = window(reader, mapping, since_last=True)
+    since = _since(reader, mapping.get("since"), human=which is not None and which.human)
     measures = [_measure(reader, word, held(mapping, word)) for word in MEASURES if mapping.get(word) is not None]
     said = mapping.get("count")
     count = number_test(reader, "count", said, whole=True) if said is not None else None if measures else AT_LEAST_ONCE
     right = tuple(measure for measure in measures if measure is not None)
-    if which is None or when is None or len(right) < len(measures) or (said is not None and count is None):
+    if which is None or when is None or since is False or len(right) < len(measures) or (said is not None and count is None):
         return None
-    return Happened(which, when, count, right)
+    return Happened(which, when, count, right, since)
 
 
-def _names(reader: Reader, value: Value) -> Names | None:
+def _since(reader: Reader, value: Value | None, *, human: bool) -> Filter | Literal[False] | None:
+    """The event that `since: {last: …}` names, a human's where those are asked; None where a date is said, False where it is wrong."""
+    if not isinstance(value, Mapping):
+        return None
+    last = value.get("last")
+    if not reader.keys(value, ("last",), "'since'"):
+        return False
+    if last is None:
+        reader.complain(value.place, "'since' takes a day, an instant or the last event", "for example {last: email_opened}")
+        return False
+    names = _names(reader, last, "last")
+    return False if names is None else Filter(names, (), human)
+
+
+def _names(reader: Reader, value: Value, word: str = "event") -> Names | None:
     items = value.items if isinstance(value, Listing) else (value,)
     exact, prefixes, wrong = [], [], not items
     for item in items:
         text = item.text if isinstance(item, Scalar) and not is_null(item) else ""
         if text == "" or "*" in text[:-1]:
-            reader.complain(item.place, "'event' takes names; a star may end one", 'for example order_placed, "email_*" or "*"')
+            reader.complain(item.place, f"'{word}' takes names; a star may end one", 'for example order_placed, "email_*" or "*"')
             wrong = True
         elif text.endswith("*"):
             prefixes.append(text[:-1])
         else:
             exact.append(text)
     if not items:
-        reader.complain(value.place, "'event' has an empty list")
+        reader.complain(value.place, f"'{word}' has an empty list")
     return None if wrong else Names(tuple(dict.fromkeys(exact)), tuple(dict.fromkeys(prefixes)))
 
 

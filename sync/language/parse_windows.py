@@ -10,8 +10,8 @@ from sync.language.words import WINDOWS
 from sync.located import Listing, Mapping, Place, Scalar, Value
 
 
-def window(reader: Reader, mapping: Mapping) -> Window | None:
-    """The one window of an event condition, `Ever` where none is said."""
+def window(reader: Reader, mapping: Mapping, *, since_last: bool = False) -> Window | None:
+    """The one window of an event condition, `Ever` where none is said. *since_last*: the caller reads `since: {last: …}`."""
     said = [word for word in WINDOWS if mapping.get(word) is not None]
     if not said:
         return Ever()
@@ -20,7 +20,7 @@ def window(reader: Reader, mapping: Mapping) -> Window | None:
         reader.complain(mapping.place, f"{named} are two windows in one condition", "between two ages write ago: [90d, 30d]")
         return None
     if said[0] in ("since", "until"):
-        return _dates(reader, mapping)
+        return _dates(reader, mapping, since_last)
     value = held(mapping, said[0])
     if said[0] == "ago":
         return _ago(reader, value)
@@ -63,8 +63,12 @@ def _between(reader: Reader, place: Place, near: Length, far: Length) -> Window 
     return Ago(far, near)
 
 
-def _dates(reader: Reader, mapping: Mapping) -> Window | None:
+def _dates(reader: Reader, mapping: Mapping, since_last: bool) -> Window | None:
     since, until = mapping.get("since"), mapping.get("until")
+    if since_last and isinstance(since, Mapping):
+        since = None
+        if until is None:
+            return Ever()
     start, end = _moment(reader, since, "since"), _moment(reader, until, "until")
     if (since is not None and start is None) or (until is not None and end is None):
         return None
@@ -79,7 +83,7 @@ def _moment(reader: Reader, value: Value | None, word: str) -> int | None:
     if value is None:
         return None
     if isinstance(value, Mapping) and value.get("last") is not None:
-        reader.later(value.place, f"{word}: {{last: …}}")
+        reader.complain(value.place, f"'{word}: {{last: …}}' takes no part here", "only `since` of an 'event' condition has it")
         return None
     span = read_span(value.text, reader.scope.zone) if isinstance(value, Scalar) else None
     if span is None:

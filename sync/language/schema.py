@@ -127,6 +127,7 @@ def _event_keys() -> Schema:
         "period": _EACH,
         "streak": _object({**_number_operators(), "period": _EACH, "missing": _MISSING}, ("period",), at_least=2),
         **_window_keys(),
+        "since": {"anyOf": [_DATE, _object({"last": _NAMES}, ("last",))]},
     }
 
 

@@ -129,7 +129,7 @@ JUDGED_BY_CHECK_ALONE = (
     "unknown segment", "unknown field", "unknown connection", "unknown channel", "unknown audience", "RE2", "beyond the second",
     "takes a number or a date", "day or an instant", "one of each", "empty text", "is no field name", "finer than",
     "has no lists", "different ages", "not after", "a star may end one", "nothing to compare", "counts, so it takes",
-    "says the same thing twice", "depends on the month", "0 and up to 100", "two windows",
+    "says the same thing twice", "depends on the month", "takes no part here", "0 and up to 100", "two windows",
     "never changes", "what stands here", "a field of the contact was", "needs a text operator", "whole number of s",
     "either a tag or a list", "names one connection", "is asked nothing", "did you mean 'starts_with'", "takes a number, without",
     "cannot be compared with another field", "compared with nothing", "takes a name", "does not go with", "is more than the",
