@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from functools import lru_cache
+from typing import Any
 from zoneinfo import ZoneInfo
 
 import numpy as np
@@ -14,6 +15,7 @@ import numpy.typing as npt
 from connectors.base import Millis, instant, millis
 from sync.evaluate.snapshot import Ints
 from sync.language.calendars import EARLIEST, FIRST, LAST, LATEST, Calendar, Months
+from sync.language.occasions import MonthDay
 
 DAY = 86_400_000
 FAR = 2**62
@@ -170,6 +172,15 @@ def local_days(at: Ints, zone: ZoneInfo) -> Ints:
         return at
     at = np.clip(at, FIRST, LAST)
     return clocks(zone, int(at.min()), int(at.max())).reached(at) // DAY
+
+
+def per_month_day(at: Ints, zone: ZoneInfo, question: Callable[[MonthDay], object], kind: type) -> npt.NDArray[Any]:
+    """The answer to *question* for the local month and day of each instant, asked once for each there is."""
+    days = local_days(at, zone)
+    months = months_of(days)
+    keys, places = np.unique(months % 12 * 32 + days - month_starts(months), return_inverse=True)
+    answers = [question((key // 32 + 1, key % 32 + 1)) for key in keys.tolist()]
+    return np.array(answers, kind)[places]
 
 
 def starts(number: Ints, calendar: Calendar) -> Ints:

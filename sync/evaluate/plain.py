@@ -13,18 +13,20 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from connectors.base import Millis
+from sync.evaluate.calendars import per_month_day
 from sync.evaluate.edges import bounds
 from sync.evaluate.numbers import within
 from sync.evaluate.snapshot import Ints, Mask, every, some
 from sync.evaluate.turns import NEVER, earliest, turns
+from sync.language.occasions import YearlyTest
 from sync.language.predicates import TEXTUAL, Compare, Limit, Operand, Predicate, WhenRelative
 from sync.language.values import canonical, nfc, read_span
 
 
 def compares(predicate: Predicate) -> bool:
-    """Whether *predicate* only compares a value with literals and with now."""
+    """Whether *predicate* only compares a value with literals and with now, or asks when its day comes round."""
     return all(
-        isinstance(test, WhenRelative) or (isinstance(test, Compare) and test.field is None and test.operator not in TEXTUAL)
+        isinstance(test, WhenRelative | YearlyTest) or (isinstance(test, Compare) and test.field is None and test.operator not in TEXTUAL)
         for test in predicate.tests
     )
 
@@ -71,13 +73,19 @@ def instants_pass(predicate: Predicate, times: Ints, now: Millis) -> Mask:
 def instants_turn(predicate: Predicate, times: Ints, now: Millis) -> Ints:
     """Per instant the first moment after now at which a predicate that compares may answer otherwise (`NEVER`: none)."""
     windows = [test.window for test in predicate.tests if isinstance(test, WhenRelative)]
-    return earliest([np.full(len(times), NEVER), *(turns(window, times, now) for window in windows)])
+    yearly = [test for test in predicate.tests if isinstance(test, YearlyTest)]
+    return earliest([
+        np.full(len(times), NEVER), *(turns(window, times, now) for window in windows),
+        *(_yearly_turns(test, times, predicate.zone, now) for test in yearly),
+    ])
 
 
 def _instant_passes(test: object, times: Ints, zone: ZoneInfo, now: Millis) -> Mask:
     if isinstance(test, WhenRelative):
         after, upto = bounds(test.window, now)
         return (times > after) & (times <= upto)
+    if isinstance(test, YearlyTest):
+        return per_month_day(times, zone, lambda day: test.comes(day, now, zone), bool)
     if not isinstance(test, Compare):
         raise TypeError(f"{type(test).__name__} is no comparison")
     if test.operator == "between":
@@ -85,6 +93,10 @@ def _instant_passes(test: object, times: Ints, zone: ZoneInfo, now: Millis) -> M
     else:
         passes = some([_in_order(test.operator, times, operand, zone) for operand in test.operands])
     return ~passes if test.negated else passes
+
+
+def _yearly_turns(test: YearlyTest, times: Ints, zone: ZoneInfo, now: Millis) -> Ints:
+    return per_month_day(times, zone, lambda day: test.next_turn(day, now, zone) or NEVER, np.int64)
 
 
 def _in_order(operator: str, times: Ints, operand: Operand, zone: ZoneInfo) -> Mask:

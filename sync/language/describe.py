@@ -9,7 +9,7 @@ from sync.language.nodes import All, AnyOf, InSegment, Node, NoneOf, Not
 from sync.language.pasts import Changed, HasBeen
 from sync.language.patterns import FirstOrLast, MostFrequent, Resumed
 from sync.language.periods import Period, Regularly, Rolling, Streak
-from sync.language.predicates import Compare, Each, IsSet, Limit, NumberTest, Predicate, Size, Test
+from sync.language.predicates import Compare, Each, IsSet, Limit, NumberTest, Predicate, Size, Test, WhenRelative
 from sync.language.sequence import Sequence, Step
 from sync.language.values import Path, number_text, path_text
 from sync.language.who import ConsentIs, Contact, MemberOf, Sample, Suppressed
@@ -153,8 +153,10 @@ def _test(test: Test) -> str:
         case Each(quantifier, inner, fields):
             asked = [_predicate(inner)] if inner else [f"{path_text(path)} {_predicate(test)}" for path, test in fields]
             return f"{quantifier} ({' and '.join(asked)})"
+        case WhenRelative(window):
+            return str(window)
         case _:
-            return str(test.window)
+            return str(test)
 
 
 def _numbers(test: NumberTest) -> str:

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Callable, Collection
 from dataclasses import dataclass, replace
 from typing import Literal, cast
 
+from sync.language import parse_occasions
 from sync.language.countries import country_code
 from sync.language.literals import boolean, is_null
 from sync.language.predicates import (
@@ -27,7 +28,6 @@ from sync.language.window import Ahead, OlderThan, Within
 from sync.language.words import (
     DATE_OPERATORS,
     EACH_OPERATORS,
-    LATER_OPERATORS,
     MODIFIERS,
     NEGATIVES,
     NUMBER_OPERATORS,
@@ -42,6 +42,11 @@ from sync.language.words import (
 from sync.located import Listing, Mapping, Scalar, Value
 
 _RELATIVES: dict[str, type[Within | Ahead | OlderThan]] = {"within_last": Within, "within_next": Ahead, "older_than": OlderThan}
+
+
+_SPECIAL: dict[str, Callable[[Reader, Value], Test | None]] = {
+    "anniversary_within": parse_occasions.anniversary_within, "anniversary": parse_occasions.anniversary, "near": parse_occasions.near,
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -113,14 +118,10 @@ def _operators_only(reader: Reader, name: str, value: Mapping) -> bool:
         word = before[0].text
         reader.complain(before[0].place, f"'{word}' asks what a field of the contact was before: it stands directly under that field")
         return False
-    later = [key for key in wrong if key.text in LATER_OPERATORS]
-    for key in later or wrong:                                          # what stands beside `has_been` comes later with it
-        if later:
-            reader.later(key, key.text)
-        else:
-            near = nearest(key.text, (*OPERATORS, *MODIFIERS))
-            hint = f"did you mean '{near}'?" if near else f"a nested field is written '{name}.{key.text}'"
-            reader.complain(key.place, f"unknown predicate '{key.text}' for '{name}'", hint)
+    for key in wrong:
+        near = nearest(key.text, (*OPERATORS, *MODIFIERS))
+        hint = f"did you mean '{near}'?" if near else f"a nested field is written '{name}.{key.text}'"
+        reader.complain(key.place, f"unknown predicate '{key.text}' for '{name}'", hint)
     if not value.entries:
         reader.complain(value.place, f"'{name}' is asked nothing", "for example {is_set: true}")
     return not wrong and bool(value.entries)
@@ -153,6 +154,8 @@ def _test(reader: Reader, key: Scalar, value: Value, ignore_case: bool, whose: F
     if operator in RELATIVE_OPERATORS:
         span = reader.length(value, f"'{operator}'")
         return None if span is None else WhenRelative(_RELATIVES[operator](span))
+    if operator in _SPECIAL:
+        return _SPECIAL[operator](reader, value)
     if operator in EACH_OPERATORS:
         return _each(reader, operator, value, whose)
     if operator == "size":
@@ -260,7 +263,7 @@ def _patterns_compile(reader: Reader, operands: tuple[Operand, ...], value: Valu
 def _each(reader: Reader, operator: str, value: Value, whose: Fields) -> Each | None:
     """`any: PREDICATE`, or `any: {field of an element: PREDICATE, …}`."""
     quantifier = cast(Literal["any", "all", "none"], operator)
-    words = (*OPERATORS, *MODIFIERS, *LATER_OPERATORS)
+    words = (*OPERATORS, *MODIFIERS)
     if isinstance(value, Mapping) and value.entries and not set(value.keys()) & set(words):
         for key, _ in value.entries:
             if near := nearest(key.text, words, cutoff=0.8):

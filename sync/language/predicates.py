@@ -6,7 +6,9 @@ distinct value.
 
     Predicate             every test holds
       Compare             is, in, order, text operators and their negatives; against literals or another field
-      Relative            within_last, within_next, older_than
+      WhenRelative        within_last, within_next, older_than, during
+      AnniversaryWithin  AnniversaryDuring    what comes round every year
+      Near                how far a place is
       IsSet  Size         what tells absent, null, "" and [] apart
       Each                any, all, none over a list's elements
     NumberTest            the same for a number that was counted or summed
@@ -22,6 +24,8 @@ from typing import Any, Literal, TypeAlias
 from zoneinfo import ZoneInfo
 
 from connectors.base import Millis
+from sync.language.occasions import AnniversaryDuring, AnniversaryWithin
+from sync.language.places import Near
 from sync.language.values import (
     Json,
     Path,
@@ -176,7 +180,8 @@ class Each:
         return first_after(now, *(predicate.turn(look(own, path), own, now) for path, predicate in self.fields))
 
 
-Test: TypeAlias = Compare | WhenRelative | IsSet | Size | Each
+Timed: TypeAlias = WhenRelative | AnniversaryWithin | AnniversaryDuring | Each
+Test: TypeAlias = Compare | IsSet | Size | Near | Timed
 
 
 @dataclass(frozen=True, slots=True)
@@ -195,13 +200,13 @@ class Predicate:
 
     def turn(self, value: Json, record: Record, now: Millis) -> Millis | None:
         """The first instant after *now* at which `holds` may answer otherwise although nothing was changed; None: never."""
-        timed = (test for test in self.tests if isinstance(test, WhenRelative | Each))
+        timed = (test for test in self.tests if isinstance(test, Timed))
         return first_after(now, *(test.turn(value, record, now, self.zone) for test in timed))
 
     @property
     def timed(self) -> bool:
         """Whether the passing of time alone may change an answer."""
-        return any(isinstance(test, WhenRelative) or (isinstance(test, Each) and test.timed) for test in self.tests)
+        return any(test.timed if isinstance(test, Each) else isinstance(test, Timed) for test in self.tests)
 
     def others(self) -> frozenset[Path]:
         """The other fields of the record that `holds` looks at."""

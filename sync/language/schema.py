@@ -34,6 +34,7 @@ _NAME: Schema = {"type": ["string", "number", "boolean"]}
 _NAMES: Schema = {"anyOf": [_NAME, {"type": "array", "items": _NAME, "minItems": 1}]}
 _DURATION: Schema = {"type": "string", "pattern": r"^[0-9]+\s?[smhdw]$"}
 _LENGTH: Schema = {"type": "string", "pattern": r"^[0-9]+\s?(mo|[smhdwy])$"}
+_DAYS: Schema = {"type": "string", "pattern": r"^[0-9]+\s?[dw]$"}
 _PERIOD: Schema = {"enum": list(PERIODS)}
 _PAST_PERIOD: Schema = {"enum": [word for word, (_, shift) in PERIODS.items() if shift <= 0]}
 _DATE: Schema = {"type": "string", "pattern": r"^[0-9]{4}-[0-9]{2}-[0-9]{2}"}
@@ -185,11 +186,18 @@ def _number_operators() -> Schema:
     return {**made, "between": pair}
 
 
+def _near() -> Schema:
+    degrees = [{"type": "number", "minimum": -most, "maximum": most} for most in (90, 180)]
+    point = {"type": "array", "prefixItems": degrees, "minItems": 2, "maxItems": 2}
+    return _object({"of": point, "km": {"type": "number", "exclusiveMinimum": 0}}, ("of", "km"))
+
+
 def _operators() -> Schema:
     one = {"anyOf": [_SCALAR, _FIELD]}
     several = {"anyOf": [*_SCALARS["anyOf"], _FIELD]}
     made: Schema = dict.fromkeys(("is", "is_not", *ORDER_OPERATORS, *DATE_OPERATORS), one)
     made |= dict.fromkeys(("in", "not_in", *TEXT_OPERATORS), several)
+    made |= {"anniversary": _object({"during": _PERIOD}, ("during",)), "anniversary_within": _DAYS, "near": _near()}
     made |= {**dict.fromkeys(RELATIVE_OPERATORS, _LENGTH), "during": _PERIOD}
     made |= {name: {"anyOf": [_ref("predicate"), _ref("fields")]} for name in EACH_OPERATORS}
     made |= {"between": _PAIR, "matches": _SCALARS, "is_set": {"type": "boolean"}, "size": _ref("number_test")}

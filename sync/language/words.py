@@ -22,8 +22,10 @@ NUMBER_OPERATORS = ("is", "is_not", "in", "not_in", *ORDER_OPERATORS)
 TEXT_OPERATORS = ("contains", "not_contains", "starts_with", "ends_with", "matches")
 DATE_OPERATORS = ("before", "after")
 RELATIVE_OPERATORS = ("within_last", "within_next", "older_than", "during")
+YEARLY_OPERATORS = ("anniversary", "anniversary_within")
 EACH_OPERATORS = ("any", "all", "none")
-OPERATORS = (*NUMBER_OPERATORS, *TEXT_OPERATORS, *DATE_OPERATORS, *RELATIVE_OPERATORS, *EACH_OPERATORS, "is_set", "size")
+OPERATORS = (*NUMBER_OPERATORS, *TEXT_OPERATORS, *DATE_OPERATORS, *RELATIVE_OPERATORS, *YEARLY_OPERATORS, *EACH_OPERATORS, "is_set",
+             "size", "near")
 MODIFIERS = ("missing", "ignore_case")
 
 NEGATIVES = {"is_not": "in", "not_in": "in", "not_contains": "contains"}   # the positive one of which each is the complement
@@ -33,7 +35,6 @@ PAST_WORDS = ("has_been", "changed")                                      # of a
 LATER_KINDS = ("for_each", "rank", "emails", "traits", "points")
 LATER_SEGMENT_KEYS = ("holdout", "on_enter", "on_leave")
 LATER_EVENT_KEYS: tuple[str, ...] = ()
-LATER_OPERATORS = ("anniversary", "anniversary_within", "near")
 
 RULE_KEYS = frozenset({*KINDS, *EVENT_KEYS})                               # of a segment's own map, what its rule takes
 LATER_KEYS = frozenset({*LATER_KINDS, *LATER_SEGMENT_KEYS, *LATER_EVENT_KEYS})

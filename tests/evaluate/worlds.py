@@ -30,7 +30,7 @@ MOMENTS = (NOW - 14 * DAY, NOW - 3 * DAY, NOW - HOUR)                       # wh
 SEGMENTS = ("first", "second", "third")
 SCOPE = RuleScope(
     "tested", BERLIN, SEGMENTS, ("mailchimp", "hubspot", "klaviyo"),
-    fields=("country", "plan", "points", "postcode", "day", "flag", "tags", "lines", "other", "known_since"),
+    fields=("country", "plan", "points", "postcode", "day", "flag", "tags", "lines", "other", "known_since", "birthday", "location"),
 )
 
 
@@ -68,6 +68,10 @@ def fields(rng: Random) -> dict[str, Any]:
         "tags": value_of(rng, [], ["a"], ["a", "b"], ["A", "vip"], "a", "vip", [1, "7"]),
         "lines": value_of(rng, [{"sku": "x", "qty": 2}], [{"sku": "y", "qty": 1}, {"sku": "x", "qty": 1}], [], ["x"]),
         "other": value_of(rng, "DE", "AT", 5, 7, "7", "", ["DE", "NO"]),
+        "birthday": value_of(rng, "06-15", "06/15", "1990-06-22", "06/23", "1984-02-29", "05/31", "12/31", "1990-06-21T22:30:00Z",
+                             ["06-14", "06/16"], instant_text(moment(rng)), "soon"),
+        "location": value_of(rng, {"latitude": 52.52, "longitude": 13.40}, {"latitude": "48.14", "longitude": "11.58"},
+                             {"latitude": 52.4, "longitude": 13.06}, {"latitude": 0, "longitude": 0}, {"city": "Berlin"}, "Berlin"),
         "klaviyo": {"properties": {"plan.name": value_of(rng, "gold", "basic")}},
     }
     return {name: value for name, value in made.items() if value is not None or rng.random() < 0.3}
@@ -307,6 +311,10 @@ LEAVES: dict[str, Callable[[Random], Rule]] = {
     "within_next: months": lambda rng: {"contact": {"day": {"within_next": rng.choice(["1mo", "1y"])}}},
     "during": lambda rng: {"contact": {rng.choice(["day", "known_since"]): {"during": rng.choice([
         "this_week", "last_week", "this_month", "last_month", "this_quarter", "this_year"])}}},
+    "anniversary_within": asked("birthday", *({"anniversary_within": days} for days in ("1d", "7d", "1w", "8d", "300d"))),
+    "anniversary: during": asked("birthday", *({"anniversary": {"during": word}} for word in (
+        "this_week", "next_week", "this_month", "this_quarter", "last_month"))),
+    "near": asked("location", *({"near": {"of": [52.52, 13.40], "km": km}} for km in (0.1, 26, 27, 505))),
     "any": asked("tags", {"any": "a"}, {"any": {"starts_with": "v"}}, {"any": ["a", "vip"]}),
     "all": asked("tags", {"all": ["a", "b"]}, {"all": {"size": 1, "is_not": "b"}}),
     "none": asked("tags", {"none": "a"}, {"none": {"is": "A", "ignore_case": True}}),
