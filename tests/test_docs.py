@@ -36,6 +36,9 @@ def blocks(text: str) -> list[str]:
     return re.findall(r"^```yaml\n(.*?)^```$", text, re.MULTILINE | re.DOTALL)
 
 
+TRAITS = "traits:\n" + "".join(block.removeprefix("traits:\n") for block in blocks(SEGMENTS) if block.startswith("traits:"))
+
+
 def shown(text: str) -> str:
     """What stands in code: blocks and spans."""
     return "\n".join(re.findall(r"```.*?```|`[^`\n]+`", text, re.DOTALL))
@@ -53,11 +56,17 @@ def loaded(tmp_path: Path) -> Callable[[str], tuple[Config | None, list[Problem]
 
 
 @pytest.mark.parametrize("example", blocks(SEGMENTS), ids=lambda text: text.split("\n")[0])
-def test_every_example_of_the_language_is_sound(example: str, loaded: Callable[[str], tuple[Config | None, list[Problem]]]) -> None:
-    if example.startswith("segments:"):
+def test_every_example_of_the_language_is_sound(
+    example: str, loaded: Callable[[str], tuple[Config | None, list[Problem]]], tmp_path: Path,
+) -> None:
+    (tmp_path / "lists").mkdir()
+    (tmp_path / "lists" / "press.csv").write_text("email;name\nada@example.com;Ada\n")
+    if example.startswith("traits:"):
+        config, problems = loaded(HEAD + example + "segments:\n" + OTHERS)
+    elif example.startswith("segments:"):
         config, problems = loaded(HEAD + example + OTHERS)
     else:
-        config, problems = loaded(HEAD + "segments:\n" + OTHERS + "  example:\n" + textwrap.indent(example, "    "))
+        config, problems = loaded(HEAD + TRAITS + "segments:\n" + OTHERS + "  example:\n" + textwrap.indent(example, "    "))
     assert not problems
     assert config is not None
 

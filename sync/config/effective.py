@@ -10,6 +10,7 @@ from fractions import Fraction
 from sync.config.model import Config, ConnectionSpec, Daily, EventSpec, SecretRef, SegmentSpec, TargetSpec
 from sync.config.scalars import span_text
 from sync.config.segments import key_of
+from sync.language.describe import describe_trait
 from sync.located import Place
 
 _SPANS = {"settings.history", "guards.stale", "schedule.pull.changes", "schedule.pull.complete", "schedule.seal"}
@@ -30,6 +31,8 @@ def effective(config: Config) -> list[tuple[str, str, Place | None]]:
     for name, field in config.fields.items():
         rows += [(f"fields.{name}.first_of", ", ".join(field.first_of)), *([(f"fields.{name}.as", "country")] if field.country else [])]
     rows += [("include", ", ".join(config.include))] if config.include else []
+    for trait in config.traits.values():
+        rows += [(f"traits.{trait.name}", describe_trait(trait.trait))]
     for segment in config.segments.values():
         rows += _segment(segment)
     return [(key, value, config.origins.get(key)) for key, value in rows]

@@ -29,8 +29,9 @@ TOP = Section("the file", {
     "guards": "How much one plan may change before it is refused",
     "schedule": "When to pull and whether to apply without a person",
     "include": "Further files with segments and traits: a path or several, relative to this file; * stands for any name",
+    "traits": "Values computed for every contact, each under the name by which `contact:` asks it",
     "segments": "The segments, each under its name",
-}, frozenset({"traits"}))
+})
 
 INCLUDED = Section("an included file", {key: TOP.keys[key] for key in ("segments", "traits") if key in TOP.keys}, frozenset(
     key for key in ("segments", "traits") if key in TOP.later
@@ -120,7 +121,7 @@ SEGMENT = Section("a segment", {
     "enabled": "false keeps who is in it as they are, and freezes its targets",
     "was": "The name it had before: what is ours on its targets, its members and its record go on under the new one",
     "retire": "remove empties its targets of what is ours, by plans like any other",
-}, frozenset({"holdout", "on_enter", "on_leave", "traits"}))
+}, frozenset({"holdout", "on_enter", "on_leave"}))
 
 TARGET = Section("a target", {
     "tag": "The tag's name, exactly as on the platform",

@@ -8,6 +8,7 @@ from pathlib import Path
 
 from sync.config import keys, scalars
 from sync.config.connections import read_connections
+from sync.config.emails import lists_in
 from sync.config.events import read_events, read_fields
 from sync.config.form import Form, Notes, shown
 from sync.config.including import gathered, included
@@ -23,8 +24,11 @@ from sync.config.model import (
     Withdrawn,
 )
 from sync.config.reading import read
+from sync.config.scope import Around
 from sync.config.secrets import holds_secret, without_secrets
-from sync.config.segments import Around, read_defaults, read_guards, read_segments
+from sync.config.segments import read_defaults, read_guards, read_segments
+from sync.config.traits import EXAMPLE as TRAITS_EXAMPLE
+from sync.config.traits import read_traits
 from sync.language.words import WEEKDAYS
 from sync.located import Listing, Mapping, Problem, Scalar, Value
 
@@ -62,11 +66,14 @@ def _config(notes: Notes, held: Mapping, path: Path, patterns: tuple[str, ...], 
     defaults = read_defaults(notes, part("defaults"))
     guards = read_guards(notes, part("guards"), Guards(), "guards")
     schedule = _schedule(notes, part("schedule"))
-    around = Around(settings, connections, events, fields, defaults, guards)
-    segments = read_segments(notes, gathered(notes, held, others, "segments", "segments: {vip: {event: order_placed}}"), around)
+    around = Around(settings, connections, events, fields, defaults, guards, lists_in(path.parent))
+    named = gathered(notes, held, others, "segments", "segments: {vip: {event: order_placed}}")
+    shelf, traits = read_traits(notes, gathered(notes, held, others, "traits", TRAITS_EXAMPLE), named.keys(), around)
+    segments = read_segments(notes, named, replace(around, traits=shelf))
     files = (path, *others)
     return Config(
         path, settings, connections, events, fields, consent, guards, schedule, segments, notes.origins, include=patterns, files=files,
+        traits=traits,
     )
 
 

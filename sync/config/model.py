@@ -13,6 +13,7 @@ from pathlib import Path
 
 from connectors.base import DAY, HOUR, Json, Millis
 from sync.language.nodes import Node
+from sync.language.traits import Trait
 from sync.located import Place
 
 
@@ -186,6 +187,14 @@ class SegmentSpec:
     retires: bool = False
 
 
+@dataclass(frozen=True, slots=True)
+class TraitSpec:
+    name: str
+    description: str
+    trait: Trait
+    place: Place
+
+
 @dataclass(frozen=True)
 class Config:
     """A config without a problem in it. *origins*: dotted key of each effective value → its place, None for a default.
@@ -203,3 +212,4 @@ class Config:
     origins: Mapping[str, Place | None] = field(default_factory=dict)
     include: tuple[str, ...] = ()
     files: tuple[Path, ...] = ()
+    traits: Mapping[str, TraitSpec] = field(default_factory=dict)

@@ -12,7 +12,7 @@ from connectors import registry
 from sync.config import keys, scalars
 from sync.config.connections import capabilities
 from sync.config.model import Apply, Existing, Manage, Require, Withdrawn
-from sync.language.schema import definitions, rule_properties
+from sync.language.schema import definitions, rule_properties, trait_schema
 from sync.language.words import KINDS, WEEKDAYS
 
 Schema = dict[str, Any]
@@ -39,11 +39,12 @@ def config_schema() -> Schema:
         "guards": _map(keys.GUARDS, {**_thresholds(), "stale": _SPAN}),
         "schedule": _schedule(),
         "include": {"anyOf": [{"type": "string"}, _PATHS]},
+        "traits": _named({"$ref": "#/$defs/trait"}),
         "segments": _named({"$ref": "#/$defs/segment"}),
     }, ("version", "connections"))
     return {
         "$schema": "https://json-schema.org/draft/2020-12/schema", "title": "segmentd", **made,
-        "$defs": {**definitions(), "segment": _segment(), "target": _target()},
+        "$defs": {**definitions(), "trait": trait_schema(), "segment": _segment(), "target": _target()},
     }
 
 

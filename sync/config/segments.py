@@ -8,26 +8,25 @@ from dataclasses import field as having
 from graphlib import CycleError, TopologicalSorter
 from itertools import pairwise
 from typing import TypeVar
-from zoneinfo import ZoneInfo
 
 from connectors.base import Capabilities, Millis
 from sync.config import keys, scalars
 from sync.config.connections import capabilities
-from sync.config.events import Connections, event_names, event_words, known_events, one_witness
+from sync.config.events import event_words, known_events, one_witness
 from sync.config.form import Form, Notes, either, word
 from sync.config.including import where
 from sync.config.keeping import looks_past
-from sync.config.model import EventSpec, Existing, FieldSpec, Guards, Manage, Require, SegmentSpec, Settings, TargetSpec, Threshold
+from sync.config.model import Existing, Guards, Manage, Require, SegmentSpec, TargetSpec, Threshold
+from sync.config.scope import Around, rule_scope
 from sync.language.calendars import nominal
 from sync.language.graph import order, referenced_segments
 from sync.language.kept import Kept, Nobody
 from sync.language.needs import needs
 from sync.language.nodes import Node, walk
 from sync.language.parser import parse_rule
-from sync.language.reader import RuleScope
 from sync.language.who import MemberOf
 from sync.language.window import Ago, During, OlderThan, Within
-from sync.language.words import LATER_KEYS, NEUTRAL_FIELDS, RULE_KEYS, suggestion
+from sync.language.words import LATER_KEYS, MISPLACED, RULE_KEYS, suggestion
 from sync.located import Listing, Mapping, Place, Problem, Scalar, Value
 
 T = TypeVar("T")
@@ -43,18 +42,6 @@ class Defaults:
     missing: str = "skip"
     require: Require = Require.NONE
     origins: Mapped[str, Place | None] = having(default_factory=dict)
-
-
-@dataclass(frozen=True, slots=True)
-class Around:
-    """What the rest of the file says, as far as a segment needs it."""
-
-    settings: Settings
-    connections: Connections
-    events: Mapped[str, EventSpec]
-    fields: Mapped[str, FieldSpec]
-    defaults: Defaults
-    guards: Guards
 
 
 def read_defaults(notes: Notes, value: Value) -> Defaults:
@@ -124,7 +111,7 @@ def _segment(notes: Notes, name: Scalar, value: Value, names: list[str], around:
         return None
     known = RULE_KEYS | LATER_KEYS
     rule = Mapping(tuple(entry for entry in held.entries if entry[0].text in known - keys.SEGMENT.later), name.place)
-    form = Form(notes, held, keys.SEGMENT, f"segments.{name.text}", where, more=sorted(known))
+    form = Form(notes, held, keys.SEGMENT, f"segments.{name.text}", where, more=sorted(known), elsewhere=dict(MISPLACED))
     notes.origins[f"{form.path}.timezone"] = notes.origins.get("settings.timezone")
     zone = form.read("timezone", scalars.zone, around.settings.timezone)
     description = form.read("description", scalars.prose, "")
@@ -133,7 +120,7 @@ def _segment(notes: Notes, name: Scalar, value: Value, names: list[str], around:
     node = None
     places: dict[Node, Place] = {}
     if rule.entries:
-        node, problems = parse_rule(rule, _scope(_salt(held, name.text), name.text, zone, names, around), places)
+        node, problems = parse_rule(rule, rule_scope(name.text, zone, names, around, _salt(held, name.text)), places)
         notes.problems += problems
         _reach(notes, name, node, around.settings.history)
         if node is not None:
@@ -196,20 +183,6 @@ def _salt(held: Mapping, name: str) -> str:
     """What a `sample` without salt hashes with: the first name, so that a rename keeps the same people."""
     was = held.get("was")
     return was.text if isinstance(was, Scalar) and scalars.is_name(was.text) else name
-
-
-def _scope(salt: str, segment: str, zone: str, names: list[str], around: Around) -> RuleScope:
-    able = {name: capabilities(spec.kind) for name, spec in around.connections.items()}
-    return RuleScope(
-        segment, ZoneInfo(zone), segments=names, connections=tuple(around.connections),
-        events=event_names(around.connections, around.events), fields=tuple(dict.fromkeys((*NEUTRAL_FIELDS, *around.fields))),
-        targets={name: can.targets for name, can in able.items() if can},
-        audiences={name: tuple(around.connections[name].audiences) for name, can in able.items() if can},
-        ignore_machine=around.settings.machine_opens == "ignore",
-        week_starts=around.settings.week_starts,
-        salt=salt,
-        countries=tuple(name for name, field in around.fields.items() if field.country),
-    )
 
 
 # --- targets ---------------------------------------------------------------------------------------------------------------

@@ -16,7 +16,7 @@ from sync.evaluate.plain import compares, compares_words, instants_pass, instant
 from sync.evaluate.snapshot import Ints, Mask
 from sync.evaluate.turns import NEVER
 from sync.language.predicates import Predicate
-from sync.language.values import INT64_MAX, PLACES, Json, Path, canonical, decode, distinct_keys, instant_text, read_number
+from sync.language.values import INT64_MAX, PLACES, Json, Path, canonical, decode, distinct_keys, instant_text, number_text, read_number
 
 _PLAIN = r"^-?[0-9]{1,12}(\.[0-9]{1,6})?$"
 _INSTANT = r'^"[12][0-9]{3}-[0-9]{2}-[0-9]{2}T[0-2][0-9]:[0-5][0-9]:[0-5][0-9]([.][0-9]{1,3})?(Z|[+]00:00)"$'
@@ -166,6 +166,24 @@ class Instants(Dictionary):
         known = np.ones(len(self) + 1, bool)
         known[-1] = False
         return known, np.append(self._times, 0)
+
+
+class Amounts(Dictionary):
+    """Numbers that are no texts yet: millionths that a trait came to."""
+
+    def __init__(self, millionths: Ints) -> None:
+        super().__init__(pa.nulls(len(millionths), pa.string()))
+        self._millionths = millionths
+
+    @cached_property
+    def texts(self) -> list[str | None]:
+        return [*(number_text(number) for number in self._millionths.tolist()), None]
+
+    @cached_property
+    def plain_numbers(self) -> tuple[Mask, Ints]:
+        known = np.ones(len(self) + 1, bool)
+        known[-1] = False
+        return known, np.append(self._millionths, 0)
 
 
 class Keys:

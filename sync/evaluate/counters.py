@@ -101,6 +101,15 @@ class ExactSum:
         return total
 
 
+    def clipped(self) -> tuple[Ints, Mask]:
+        """The sums, none below zero, with int64's largest in place of those beyond it; and which those are."""
+        if self.low is None or self.high is None:
+            return self.total().astype(np.int64), np.zeros(self.size, bool)
+        high = self.high + (self.low >> LOW_BITS)
+        beyond = high > INT64_MAX >> LOW_BITS
+        return np.where(beyond, INT64_MAX, (np.where(beyond, 0, high) << LOW_BITS) + (self.low & LOW)), beyond
+
+
 def distinct_counts(contacts: Ints, values: Ints, size: int) -> Ints:
     """How many different *values* each contact has; both non-negative, values below 2**32."""
     return counts(np.unique((contacts << 32) | values) >> 32, size)

@@ -6,7 +6,7 @@ pieces, so that each event is counted once per filter.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from itertools import pairwise
 from typing import Any, TypeAlias
@@ -18,7 +18,7 @@ from connectors.base import Millis
 from sync.evaluate.columns import Column, Columns, passes
 from sync.evaluate.counters import ExactSum, TooBig, distinct_counts, mixed
 from sync.evaluate.edges import bounds, cut
-from sync.evaluate.numbers import passing, passing_average
+from sync.evaluate.numbers import passing, passing_average, rounded_averages
 from sync.evaluate.snapshot import BEGINNING, Ints, Mask, Snapshot, every
 from sync.evaluate.turns import NEVER, turns
 from sync.language.happened import CURRENCY, MACHINE, Filter, Happened, Measure, is_machine, mixed_currencies, overflow, read_currency
@@ -29,6 +29,7 @@ from sync.language.window import Window
 
 _ANY = NumberTest(())
 COUNT = Measure("count", (), _ANY)
+NO_CURRENCY = -1
 Cuts: TypeAlias = Mapping[Window, tuple[int, int]]
 Which: TypeAlias = tuple[Filter, Filter | None]                         # events that the first takes, after the last of the second
 
@@ -89,15 +90,20 @@ class EventArrays:
     def _scan_type(self, name: str, wanted: list[Which]) -> None:
         measures = {measure for which in wanted for measure in self._asked[which] if measure.kind != "count"}
         paths = frozenset().union(*(filter_properties(which) for which, _ in wanted), *map(measure_properties, measures))
-        table = self._snapshot.events([name], sorted(paths), self._earliest(wanted))
+        at, rows = self._read(name, sorted(paths), self._earliest(wanted))
+        for which in wanted:
+            self._scan_filter(which, at, rows)
+
+    def _read(self, name: str, paths: Sequence[Path], after: Millis) -> tuple[Ints, Rows]:
+        """Times, ascending, and rows of the events of one type later than *after*, but for those of erased contacts."""
+        table = self._snapshot.events([name], paths, after)
         at = _numpy(table.column("at"), np.int64)
         rows = Rows(_numpy(table.column("contact"), np.int32),
                     {path: self._columns.read(table.column(path_text(path))) for path in paths})
-        if not self._all_alive:
-            alive = self._snapshot.alive[rows.contacts]
-            at, rows = at[alive], rows.take(alive)
-        for which in wanted:
-            self._scan_filter(which, at, rows)
+        if self._all_alive:
+            return at, rows
+        alive = self._snapshot.alive[rows.contacts]
+        return at[alive], rows.take(alive)
 
     def _earliest(self, wanted: list[Which]) -> Millis:
         """No window of *wanted* holds an event at or before this."""
@@ -159,29 +165,50 @@ class EventArrays:
 
     def holds(self, node: Happened) -> Mask:
         """Per contact whether *node* holds; `RuleFailure` when that cannot be said of somebody."""
-        answers, which = [], (node.filter, node.since)
+        answers: list[Mask] = []
         if node.count is not None:
-            answers.append(passing(node.count, self._held(which, COUNT, node.window).totals.total(), 1_000_000))
+            answers.append(passing(node.count, self._held((node.filter, node.since), COUNT, node.window).totals.total(), 1_000_000))
         for measure in node.measures:
-            held = self._held(which, gathered_as(measure), node.window)
-            self._check(measure, held)
+            held = self._checked(node, measure)
             answers.append(self._measured(measure, held))
         return every(answers)
 
     def _measured(self, measure: Measure, held: Gathered) -> Mask:
+        if measure.kind == "average":
+            return passing_average(measure.test, _total(measure, held), held.numbers.total())
+        values, present = self._values(measure, held)
+        return passing(measure.test, values, present=present)
+
+    def _values(self, measure: Measure, held: Gathered) -> tuple[Ints, Mask | None]:
+        """Millionths per contact, and who has any where that is not everybody; for every measure but the average."""
         if measure.kind == "distinct":
-            who, keys = _joined(held.pairs)
-            return passing(measure.test, distinct_counts(who, keys, self._size), 1_000_000)
-        if measure.kind in ("min", "max"):
-            extremes = np.zeros(self._size, np.int64) if held.extremes is None else held.extremes
-            return passing(measure.test, extremes, present=held.numbers.total() > 0)
-        try:
-            totals = held.totals.total()
-        except TooBig:
-            raise RuleFailure(overflow(measure.of)) from None
+            return distinct_counts(*_joined(held.pairs), self._size) * 1_000_000, None
         if measure.kind == "sum":
-            return passing(measure.test, totals)
-        return passing_average(measure.test, totals, held.numbers.total())
+            return _total(measure, held), None
+        return np.zeros(self._size, np.int64) if held.extremes is None else held.extremes, held.numbers.total() > 0
+
+    def numbers(self, node: Happened) -> tuple[Ints, Mask]:
+        """The count of *node*, or its one measure, in millionths per contact, and who has it; an average is rounded."""
+        everybody = np.ones(self._size, bool)
+        if not node.measures:
+            held = self._held((node.filter, node.since), COUNT, node.window)
+            return held.totals.total().astype(np.int64) * 1_000_000, everybody
+        held = self._checked(node, node.measures[0])
+        if node.measures[0].kind == "average":
+            numbers = held.numbers.total().astype(np.int64)
+            return rounded_averages(_total(node.measures[0], held).astype(np.int64), numbers), numbers > 0
+        values, present = self._values(node.measures[0], held)
+        return values.astype(np.int64), everybody if present is None else present
+
+    def rows(self, node: Happened, paths: Iterable[Path] = ()) -> Iterator[tuple[Ints, Rows]]:
+        """The events that *node* speaks of with their properties *paths*: times, ascending, and rows, one event type after another."""
+        read = sorted(filter_properties(node.filter).union(paths))
+        for name in filter(node.filter.names.takes, self._snapshot.event_types()):
+            at, rows = self._read(name, read, bounds(node.window, self._now)[0])
+            which = slice(*cut(at, node.window, self._now))
+            at, rows = at[which], rows.take(which)
+            mask = self._mask((node.filter, node.since), rows, at)
+            yield (at, rows) if mask is None else (at[mask], rows.take(mask))
 
     def turns(self, node: Happened) -> Ints:
         """Per contact the first instant after now at which an event begins or ceases to count (`NEVER`: none)."""
@@ -198,7 +225,9 @@ class EventArrays:
             np.minimum.at(found, contacts, np.where(at > self._now, at, NEVER))
         return found
 
-    def _check(self, measure: Measure, held: Gathered) -> None:
+    def _checked(self, node: Happened, measure: Measure) -> Gathered:
+        """What *measure* has gathered for *node*; `RuleFailure` where it may not be told."""
+        held = self._held((node.filter, node.since), gathered_as(measure), node.window)
         if measure.in_money and held.money:
             who, codes = _joined(held.money)
             found = mixed(who, codes)
@@ -207,6 +236,14 @@ class EventArrays:
                 raise RuleFailure(mixed_currencies(measure, {names[code] for code in np.flatnonzero(found)}))
         if held.too_big:
             raise RuleFailure(overflow(measure.of))
+        return held
+
+
+def _total(measure: Measure, held: Gathered) -> Ints:
+    try:
+        return held.totals.total()
+    except TooBig:
+        raise RuleFailure(overflow(measure.of)) from None
 
 
 def _numpy(column: Any, kind: type[np.int32 | np.int64]) -> Ints:
@@ -237,7 +274,7 @@ def _gather(measure: Measure, rows: Rows, cuts: Cuts, into: Mapping[Window, Gath
         column = rows.columns[measure.of]
         keys = column.dictionary.keys(interned)
         for window, (start, end) in cuts.items():
-            into[window].pairs.append(_unique_pairs(*keys.of(rows.contacts[start:end], column.codes[start:end])))
+            into[window].pairs.append(unique_pairs(*keys.of(rows.contacts[start:end], column.codes[start:end])))
     else:
         _gather_numbers(measure, rows, cuts, into, interned)
 
@@ -247,7 +284,8 @@ def _add_totals(into: Mapping[Window, Gathered], found: Mapping[Window, ExactSum
         into[window].totals = into[window].totals.plus(each)
 
 
-def _unique_pairs(who: Ints, what: Ints) -> tuple[Ints, Ints]:
+def unique_pairs(who: Ints, what: Ints) -> tuple[Ints, Ints]:
+    """Each pair of *who* and *what* once."""
     pairs = np.unique((who.astype(np.int64) << 32) | what)
     return pairs >> 32, pairs & 0xFFFFFFFF
 
@@ -257,14 +295,11 @@ def _gather_numbers(
 ) -> None:
     size = next(iter(into.values())).totals.size
     known = rows.columns[measure.of].dictionary.numbers.known[rows.columns[measure.of].codes]
-    if measure.in_money or measure.currency:
-        money = rows.columns[CURRENCY]
-        codes = [read_currency(value) for value in money.dictionary.values]
-        if measure.currency:
-            known &= np.array([code == measure.currency for code in codes])[money.codes]
-        elif any(code is not None for code in codes):
-            ids = np.array([-1 if code is None else interned.setdefault(code, len(interned)) for code in codes])[money.codes]
-            _note_money(known & (ids >= 0), rows.contacts, ids, cuts, into)
+    ids = currency_ids(measure, rows, interned)
+    if ids is not None and measure.currency:
+        known &= ids == interned.get(measure.currency, NO_CURRENCY - 1)
+    elif ids is not None:
+        _note_money(known & (ids != NO_CURRENCY), rows.contacts, ids, cuts, into)
     if not known.all():
         rows, cuts = _kept(known, rows, cuts)
     numbers = rows.columns[measure.of].dictionary.numbers
@@ -283,10 +318,22 @@ def _gather_numbers(
             into[window].numbers = into[window].numbers.plus(numbered)
 
 
+def currency_ids(measure: Measure, rows: Rows, interned: dict[str, int]) -> Ints | None:
+    """Per row the number of its currency among *interned*, NO_CURRENCY where it names none; None where currencies do not matter."""
+    if not (measure.in_money or measure.currency):
+        return None
+    money = rows.columns[CURRENCY]
+    codes = [read_currency(value) for value in money.dictionary.values]
+    if measure.currency is None and not any(code is not None for code in codes):
+        return None
+    ids = [NO_CURRENCY if code is None else interned.setdefault(code, len(interned)) for code in codes]
+    return np.array(ids, np.int64)[money.codes]
+
+
 def _note_money(which: Mask, contacts: Ints, ids: Ints, cuts: Cuts, into: Mapping[Window, Gathered]) -> None:
     for window, (start, end) in cuts.items():
         here = which[start:end]
-        into[window].money.append(_unique_pairs(contacts[start:end][here], ids[start:end][here]))
+        into[window].money.append(unique_pairs(contacts[start:end][here], ids[start:end][here]))
 
 
 def _add_extremes(kind: str, held: Gathered, contacts: Ints, values: Ints) -> None:

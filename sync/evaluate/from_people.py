@@ -7,7 +7,7 @@ from collections.abc import Sequence
 import numpy as np
 import pyarrow as pa
 
-from sync.evaluate.snapshot import CONSENTS, MEMBERSHIPS, MOVES, PASTS, ArrowSnapshot
+from sync.evaluate.snapshot import ADDRESSES, CONSENTS, MEMBERSHIPS, MOVES, PASTS, ArrowSnapshot
 from sync.language.needs import needs
 from sync.language.nodes import Node
 from sync.language.person import Event, Person
@@ -39,6 +39,8 @@ def snapshot_of(people: Sequence[Person], rules: Sequence[Node], dead: Sequence[
             name: np.flatnonzero([person.kept.get(name, False) for person in people])
             for name in {name for person in people for name in person.kept}
         },
+        address_table=pa.Table.from_pylist(
+            [{"contact": who, "address": address} for who, person in enumerate(people) for address in person.addresses], ADDRESSES),
     )
 
 

@@ -11,7 +11,7 @@ import numpy as np
 import pyarrow as pa
 
 from connectors.base import Millis
-from sync.evaluate.snapshot import BEGINNING, CONSENTS, MEMBERSHIPS, MOVES, PASTS, Ints, Mask
+from sync.evaluate.snapshot import ADDRESSES, BEGINNING, CONSENTS, MEMBERSHIPS, MOVES, PASTS, Ints, Mask
 from sync.language.values import Path, path_text
 from sync.store import entries, fields, history, memberships, pasts
 from sync.store.fields import FieldSource
@@ -87,6 +87,9 @@ class StoreSnapshot:
     def moves(self, segment: str) -> pa.Table:
         found = entries.changes(self.store, segment)
         return pa.table([found.contacts, found.at, found.entered], schema=MOVES)
+
+    def addresses(self) -> pa.Table:
+        return _table(self.store.rows("select contact, address from addresses order by contact, address"), ADDRESSES)
 
     @cached_property
     def _types(self) -> dict[str, int]:

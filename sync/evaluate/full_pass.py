@@ -53,7 +53,7 @@ def full_pass(snapshot: Snapshot, segments: Mapping[str, Node], now: Millis, bef
     failures = {**before.failures, **{name: "segments ask each other in a ring: " + " → ".join(ring) for ring in rings for name in ring}}
     members: dict[str, Mask] = dict(before.members)
     conditions: dict[str, list[tuple[Node, Packed]]] = dict(before._conditions)
-    world = World(snapshot, now, members)
+    world = World(snapshot, now, members, segments)
     world.scan(node for rule in segments.values() for node in walk(rule))
     for name in ordered:
         try:

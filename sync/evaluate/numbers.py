@@ -27,6 +27,13 @@ def passing_average(test: NumberTest, totals: Ints, numbers: Ints) -> Mask:
     return _with_missing(test, every(masks).astype(bool), numbers > 0)
 
 
+def rounded_averages(totals: Ints, numbers: Ints) -> Ints:
+    """totals ÷ numbers, half away from zero, as `figures.rounded` does it; 0 where there are no numbers."""
+    parts = np.maximum(numbers, 1)
+    whole, rest = np.divmod(totals, parts)
+    return whole + np.where(totals >= 0, 2 * rest >= parts, 2 * rest > parts)
+
+
 def _with_missing(test: NumberTest, answers: Mask, present: Mask | None) -> Mask:
     return answers if present is None else np.where(present, answers, test.holds_millionths(None))
 

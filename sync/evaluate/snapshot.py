@@ -27,6 +27,7 @@ CONSENTS = pa.schema([
     ("contact", pa.int32()), ("connection", pa.string()), ("channel", pa.string()), ("scope", pa.string()),
     ("state", pa.string()), ("suppressed", pa.bool_()), ("at", pa.int64()),
 ])
+ADDRESSES = pa.schema([("contact", pa.int32()), ("address", pa.string())])
 MEMBERSHIPS = pa.schema([
     ("contact", pa.int32()), ("connection", pa.string()), ("audience", pa.string()), ("kind", pa.string()), ("name", pa.string()),
     ("at", pa.int64()),
@@ -96,6 +97,9 @@ class Snapshot(Protocol):
     def pasts(self, path: Path) -> pa.Table:
         """Rows of `PASTS`, by contact, then by time: what the field held from then on, null for nothing."""
 
+    def addresses(self) -> pa.Table:
+        """Rows of `ADDRESSES`: each canonical address with the contact it leads to; erased and merged ones lead nowhere."""
+
     def event_types(self) -> Sequence[str]:
         """Every event type there is, sorted."""
 
@@ -119,6 +123,7 @@ class ArrowSnapshot:
     move_tables: Mapping[str, pa.Table] = field(default_factory=dict)
     past_tables: Mapping[Path, pa.Table] = field(default_factory=dict)
     kept_members: Mapping[str, Ints] = field(default_factory=dict)
+    address_table: pa.Table = field(default_factory=ADDRESSES.empty_table)
 
     def fields(self, path: Path) -> Any:
         if path in self.field_columns:
@@ -139,6 +144,9 @@ class ArrowSnapshot:
 
     def pasts(self, path: Path) -> pa.Table:
         return self.past_tables[path] if path in self.past_tables else PASTS.empty_table()
+
+    def addresses(self) -> pa.Table:
+        return self.address_table
 
     def event_types(self) -> list[str]:
         return sorted(self._slices)

@@ -85,6 +85,9 @@ class Restricted:
     def pasts(self, path: Path) -> pa.Table:
         return self._rows(self._whole.pasts(path))
 
+    def addresses(self) -> pa.Table:
+        return self._rows(self._whole.addresses())
+
     def event_types(self) -> Sequence[str]:
         return self._whole.event_types()
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 
 import numpy as np
 
@@ -12,7 +12,7 @@ from sync.evaluate.counted import Counted
 from sync.evaluate.recheck import Rechecks
 from sync.evaluate.snapshot import Ints, Mask, every, some
 from sync.language.graph import sequence
-from sync.language.nodes import All, AnyOf, InSegment, Node, NoneOf, Not, walk
+from sync.language.nodes import All, AnyOf, InSegment, Node, NoneOf, Not
 
 Record = Callable[[str, Ints, Ints], None]          # segment, who entered, who left
 COMPOUND = (All, AnyOf, NoneOf, Not, InSegment)     # what is answered from other answers
@@ -20,7 +20,14 @@ COMPOUND = (All, AnyOf, NoneOf, Not, InSegment)     # what is answered from othe
 
 def leaves_of(rules: Iterable[Node]) -> list[Node]:
     """Each condition that is answered for itself, once, in the order in which they are met."""
-    return list(dict.fromkeys(node for rule in rules for node in walk(rule) if not isinstance(node, COMPOUND)))
+    return list(dict.fromkeys(node for rule in rules for node in _conditions(rule) if not isinstance(node, COMPOUND)))
+
+
+def _conditions(node: Node) -> Iterator[Node]:
+    """*node* and all below it, parents first; what a condition that is answered for itself is made of is its own affair."""
+    yield node
+    for child in node.children if isinstance(node, COMPOUND) else ():
+        yield from _conditions(child)
 
 
 class Leaves:
@@ -52,7 +59,7 @@ class Trees:
         self._order, rings = sequence(rules)
         self._rings = {name: "segments ask each other in a ring: " + " → ".join(ring) for ring in rings for name in ring}
         self._leaves = {name: leaves_of([rule]) for name, rule in rules.items()}
-        self._asks = {name: {node.name for node in walk(rule) if isinstance(node, InSegment)} for name, rule in rules.items()}
+        self._asks = {name: {node.name for node in _conditions(rule) if isinstance(node, InSegment)} for name, rule in rules.items()}
         self.members: dict[str, Mask] = dict(standing or {})
         self.failures: dict[str, str] = {}
         self._pending = set(rules)                  # to be answered of everybody as soon as they can be
@@ -134,7 +141,7 @@ class Trees:
         return bool(why)
 
     def _reasons(self, name: str, leaves: Leaves) -> Iterable[str]:
-        for node in walk(self._rules[name]):
+        for node in _conditions(self._rules[name]):
             if isinstance(node, InSegment):
                 standing = node.name in self._rules and node.name not in self.failures
                 yield "" if standing else f"segment '{node.name}', which it asks, fails"

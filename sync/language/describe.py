@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
+from sync.language.figures import DaysSince, Decaying, Different, Edge, Figure, Frequent, Measured
 from sync.language.happened import Filter, Happened, Measure
 from sync.language.kept import Kept, Nobody
+from sync.language.lists import OnList
 from sync.language.moves import Moved
 from sync.language.nodes import All, AnyOf, InSegment, Node, NoneOf, Not
 from sync.language.pasts import Changed, HasBeen
 from sync.language.patterns import FirstOrLast, MostFrequent, Resumed
 from sync.language.periods import Period, Regularly, Rolling, Streak
 from sync.language.predicates import Compare, Each, IsSet, Limit, NumberTest, Predicate, Size, Test, WhenRelative
+from sync.language.rank import Rank
 from sync.language.sequence import Sequence, Step
+from sync.language.traits import EventTrait, Trait, TraitTest
 from sync.language.values import Path, number_text, path_text
 from sync.language.who import ConsentIs, Contact, MemberOf, Sample, Suppressed
 from sync.language.window import Ever, Window, duration_text
@@ -28,8 +32,14 @@ def describe(node: Node) -> str:
             return f"not ({describe(child)})"
         case Contact(fields):
             return _fields(fields)
-        case Happened():
-            return _happened(node)
+        case Happened(trait=name):
+            return f"{name}: {_happened(node)}" if name else _happened(node)
+        case TraitTest(path, test, _):
+            return f"{path_text(path)} {_predicate(test)}"
+        case Rank(by, cut):
+            return f"{cut} by {path_text(by.path)}"
+        case OnList(file):
+            return f"has an address in {file}"
         case FirstOrLast() | MostFrequent() | Resumed():
             return _pattern(node)
         case Regularly() | Streak():
@@ -65,6 +75,34 @@ def describe(node: Node) -> str:
 
 def _when(window: Window | None) -> str:
     return "" if window is None or isinstance(window, Ever) else f", {window}"
+
+
+def describe_trait(trait: Trait) -> str:
+    """*trait* as a short text, for example `sum of value: order_placed, within 30d`."""
+    if isinstance(trait, EventTrait):
+        return f"{describe_figure(trait.figure)}: {describe(trait.events)}"
+    return "points: " + ", ".join(f"{number_text(adds)} if {_inside(node)}" for node, adds in trait.entries)
+
+
+def describe_figure(figure: Figure) -> str:
+    """A figure in words, for example `latest category`."""
+    match figure:
+        case Measured(measure):
+            return f"{measure.kind} of {path_text(measure.of)}" + (f" in {measure.currency}" if measure.currency else "")
+        case Edge(which, of):
+            return f"{which} {path_text(of)}" if of else f"{which} time"
+        case Frequent(of, most):
+            return f"most frequent {path_text(of)}" if most is None else f"the {most} most frequent of {path_text(of)}"
+        case Different(of):
+            return f"values of {path_text(of)}"
+        case Decaying(measured, half_life):
+            what = f"{path_text(measured.of)} " if measured else ""
+            money = f"in {measured.currency} " if measured and measured.currency else ""
+            return f"{what}{money}decaying by half in {duration_text(half_life)}"
+        case DaysSince(which):
+            return f"days since the {which}"
+        case _:
+            return "count"
 
 
 def _inside(node: Node) -> str:

@@ -15,8 +15,10 @@ from sync.language.pasts import Changed, HasBeen
 from sync.language.patterns import MostFrequent
 from sync.language.periods import Regularly, Streak
 from sync.language.person import Event, Person
+from sync.language.rank import Rank, among, traits_of
 from sync.language.sequence import Sequence
-from sync.language.values import RuleFailure, canonical, instant_text, look, path_text, read_number
+from sync.language.traits import Points, TraitTest
+from sync.language.values import Json, RuleFailure, canonical, instant_text, look, path_text, read_number
 from sync.language.who import ConsentIs, Contact, MemberOf, contact_record
 
 
@@ -73,7 +75,7 @@ def _explain(node: Node, person: Person, now: Millis, wanted: bool, opened: set[
     children = tuple(_explain(child, person, now, turned, opened) for child in below)
     if failure or holds is wanted:
         missing = ""
-    elif children:
+    elif children and not isinstance(node, TraitTest):
         whole = All(node.children) if isinstance(node, Contact) else node
         missing = together(whole, [child.missing for child in children], wanted)
     else:
@@ -96,6 +98,8 @@ def _below(node: Node, person: Person, wanted: bool, opened: set[tuple[str, bool
         return (person.rules[node.name],)
     if isinstance(node, Contact) and len(node.fields) > 1:
         return tuple(Contact((each,)) for each in node.fields)
+    if isinstance(node, TraitTest | Rank):                              # the events of a trait are told with it, its points below it
+        return tuple(child for _, trait in traits_of(node) if isinstance(trait, Points) for child in trait.children)
     return node.children
 
 
@@ -117,8 +121,7 @@ def _value(node: Node, person: Person, now: Millis) -> str:
     if isinstance(node, Sequence):
         return f"{node.progress(person, now)[1]} of {len(node.steps)} steps"
     if isinstance(node, Contact) and len(node.fields) == 1:
-        value = look(contact_record(person), node.fields[0][0])
-        return "not set" if value is None else canonical(value)
+        return _shown(look(contact_record(person), node.fields[0][0]))
     if isinstance(node, Moved):
         moments = node.moments(person)
         return f"last {instant_text(moments[-1])}" if moments else "never"
@@ -132,7 +135,16 @@ def _value(node: Node, person: Person, now: Millis) -> str:
         return ", ".join(f"since {instant_text(at)}" for at in sorted(node.moments(person)))
     if isinstance(node, MemberOf) and node.window is not None:
         return ", ".join(f"since {instant_text(fact.at)}" for fact in sorted(node.facts(person), key=lambda fact: fact.at))
+    if isinstance(node, TraitTest):
+        return _shown(look(node.record(person, now), node.path))
+    if isinstance(node, Rank):
+        found = among(person).place(node.by, person.contact, now)
+        return "not ranked: no number" if found is None else f"place {found[0]:,} of {found[1]:,}"
     return ""
+
+
+def _shown(value: Json) -> str:
+    return "not set" if value is None else canonical(value)
 
 
 def _measured(measure: Measure, events: list[Event]) -> str:

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
+from itertools import pairwise
 
 from sync.language.moves import Moved
 from sync.language.needs import needs
 from sync.language.nodes import InSegment, Node
+from sync.language.rank import traits_of
 from sync.located import Place, Problem
 
 DEEPEST = 200                       # conditions inside conditions, through `segment:` too: the oracle and `explain` go down by recursion
@@ -24,7 +26,7 @@ def order(nodes: Mapping[str, Node], places: Mapping[str, Place]) -> tuple[list[
     *places* tells where a segment stands in its file. Names that are no key of *nodes* are left to the parser.
     """
     ordered, rings = sequence(nodes)
-    said = [Problem(places[ring[0]], "segments ask each other in a ring: " + " → ".join(ring)) for ring in rings]
+    said = [Problem(places[ring[0]], "segments ask each other in a ring: " + " → ".join(_spelt(ring, nodes))) for ring in rings]
     if not rings:
         said += [
             Problem(places[name], f"segment '{name}' holds {depth} conditions inside each other, those of the segments it asks "
@@ -32,6 +34,24 @@ def order(nodes: Mapping[str, Node], places: Mapping[str, Place]) -> tuple[list[
             for name, depth in _too_deep(nodes, ordered)
         ]
     return ordered, said
+
+
+def _spelt(ring: list[str], nodes: Mapping[str, Node]) -> Iterator[str]:
+    """*ring* with the traits through which its segments ask each other."""
+    yield ring[0]
+    for name, other in pairwise(ring):
+        yield from (f"trait {trait}" for trait in _through(nodes[name], other) or ())
+        yield other
+
+
+def _through(node: Node, other: str) -> list[str] | None:
+    """The traits through which *node* asks the segment *other*, outermost first; None where it does not ask it."""
+    if isinstance(node, InSegment | Moved) and node.name == other:
+        return []
+    named = traits_of(node)
+    below = [([name], child) for name, trait in named for child in trait.children] or [([], child) for child in node.children]
+    found = ((names, _through(child, other)) for names, child in below)
+    return next((names + further for names, further in found if further is not None), None)
 
 
 def sequence(nodes: Mapping[str, Node]) -> tuple[list[str], list[list[str]]]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from fractions import Fraction
 from typing import ClassVar
 
@@ -83,12 +83,16 @@ class Measure:
 
     def numbers(self, events: list[Event]) -> list[int]:
         """The property's values that are numbers, in millionths; `RuleFailure` on overflow and mixed currencies."""
+        return [number for _, number in self.amounts(events)]
+
+    def amounts(self, events: list[Event]) -> list[tuple[Event, int]]:
+        """The same, each beside its event."""
         pairs = [(event, number) for event in events if (number := read_number(look(event.properties, self.of))) is not None]
         currencies = {code for event, _ in pairs if (code := read_currency(look(event.properties, CURRENCY))) is not None}
         if self.in_money and len(currencies) > 1:
             raise RuleFailure(mixed_currencies(self, currencies))
-        mine = [number for event, number in pairs if self.currency in (None, read_currency(look(event.properties, CURRENCY)))]
-        return [held(number, self.of) for number in mine]
+        mine = [pair for pair in pairs if self.currency in (None, read_currency(look(pair[0].properties, CURRENCY)))]
+        return [(event, held(number, self.of)) for event, number in mine]
 
 
 def read_currency(value: Json) -> str | None:
@@ -119,6 +123,7 @@ class Happened(Leaf):
     """One set of events: *filter* and *window* say which, *count* and *measures* speak of those. No count asked: not tested.
 
     *since*: only events after the person's latest one up to now that this filter takes; where there is none, all of them.
+    *trait*: the computed trait that the rule asked, for whoever reads about it; it changes no answer.
     """
 
     filter: Filter
@@ -126,6 +131,7 @@ class Happened(Leaf):
     count: NumberTest | None
     measures: tuple[Measure, ...] = ()
     since: Filter | None = None
+    trait: str = field(default="", compare=False, repr=False)
 
     def matches(self, person: Person, now: Millis) -> bool:
         events = self.events(person, now)

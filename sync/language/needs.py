@@ -4,16 +4,22 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from sync.language.figures import Figure
 from sync.language.happened import CURRENCY, MACHINE, Filter, Happened, Measure, Names
+from sync.language.lists import OnList
 from sync.language.moves import Moved
 from sync.language.nodes import InSegment, Node, walk
 from sync.language.pasts import Changed, HasBeen
 from sync.language.patterns import FirstOrLast, MostFrequent, Resumed
 from sync.language.periods import Period, Regularly, Rolling, Streak
+from sync.language.rank import Rank
 from sync.language.sequence import Sequence, Step
+from sync.language.traits import EventTrait, Trait, TraitTest
 from sync.language.values import Path
 from sync.language.who import KNOWN_SINCE, ConsentIs, Contact, MemberOf, Suppressed
 from sync.language.window import LONGEST_PERIODS, UNITS, Ago, Dates, During, Ever, OlderThan, Window, Within
+
+ADDRESS: Path = ("email",)
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,6 +74,15 @@ def needs(node: Node) -> Needs:
             case Sequence():
                 since = onward(each.window)
                 events |= {EventNeed(which.names, filter_properties(which) | read, since) for which, read in sequence_reads(each)}
+            case TraitTest(path, test, traits):
+                named = {name for name, _ in traits}
+                fields |= {other for other in {path, *test.others()} if other[0] not in named} - {KNOWN_SINCE}
+                events |= {need for _, trait in traits for need in trait_events(trait)}
+            case Rank(by):
+                fields |= {by.path} if by.trait is None else set()
+                events |= set() if by.trait is None else set(trait_events(by.trait))
+            case OnList():
+                fields.add(ADDRESS)
             case InSegment(name):
                 segments.add(name)
             case HasBeen(path, _, window):
@@ -84,6 +99,20 @@ def needs(node: Node) -> Needs:
             case Suppressed():
                 connections.add(None)
     return Needs(frozenset(fields), frozenset(events), frozenset(segments), frozenset(connections), frozenset(moves), frozenset(pasts))
+
+
+def trait_events(trait: Trait) -> tuple[EventNeed, ...]:
+    """The events that a trait itself reads; those that its conditions read are theirs."""
+    if not isinstance(trait, EventTrait):
+        return ()
+    read = event_properties(trait.events) | figure_properties(trait.figure)
+    return (EventNeed(trait.events.filter.names, read, trait.events.window),)
+
+
+def figure_properties(figure: Figure) -> frozenset[Path]:
+    """The properties that a figure is made of."""
+    measured = frozenset() if figure.measure is None else measure_properties(figure.measure)
+    return measured | ({figure.of} if figure.of is not None else set())
 
 
 def event_properties(node: Happened) -> frozenset[Path]:

@@ -50,6 +50,7 @@ class Leaf:
     """What all conditions without children share; time changes nothing about them, and no event speaks for them, unless they say so."""
 
     __slots__ = ()
+    needs_everybody = False                                             # whether it can only be answered of all contacts together
 
     @property
     def children(self) -> tuple[Node, ...]:

@@ -80,8 +80,8 @@ def event_filter(reader: Reader, mapping: Mapping) -> Filter | None:
 def _measure(reader: Reader, word: str, value: Value) -> Measure | None:
     example = f"{word}: {{of: value, at_least: 500}}"
     if isinstance(value, Scalar):
-        reader.complain(value.place, f"the short form '{word}: {value.text}' belongs to traits, which are not yet supported",
-                        f"for example {example}")
+        message = f"the short form '{word}: {value.text}' belongs to traits; here say what is asked of it"
+        reader.complain(value.place, message, f"for example {example}")
         return None
     mapping = reader.mapping(value, f"'{word}'", example)
     if mapping is None:

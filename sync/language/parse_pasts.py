@@ -28,6 +28,9 @@ def past(reader: Reader, key: Scalar, value: Mapping) -> Node | None:
     if path == KNOWN_SINCE:
         reader.complain(key.place, "'known_since' never changes")
         return None
+    if path[0] in reader.scope.traits:
+        reader.complain(key.place, f"'{key.text}' is a computed trait, and no history is kept of those")
+        return None
     return _has_been(reader, path, value) if value.get("has_been") is not None else _changed(reader, path, value)
 
 

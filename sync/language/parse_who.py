@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from collections.abc import Mapping as Mapped
 from fractions import Fraction
 from typing import Literal
 
@@ -11,8 +12,10 @@ from sync.language.nodes import All, InSegment, Node
 from sync.language.parse_pasts import is_past, past
 from sync.language.parse_windows import window
 from sync.language.predicate_parser import Fields, fields
+from sync.language.predicates import Predicate
 from sync.language.reader import Reader, held
-from sync.language.values import MILLION, nfc
+from sync.language.traits import Trait, TraitTest, as_event_condition, decays, levels
+from sync.language.values import MILLION, Path, nfc
 from sync.language.who import ConsentIs, Contact, MemberOf, Sample, Suppressed
 from sync.language.window import Window
 from sync.language.words import WINDOWS, suggestion
@@ -28,8 +31,34 @@ def _contact(reader: Reader, mapping: Mapping) -> Node | None:
     before = [past(reader, key, said) for key, said in value.entries if isinstance(said, Mapping) and is_past(said)]
     if found is None or None in before:
         return None
-    nodes = [*([Contact(found)] if found else []), *(each for each in before if each is not None)]
+    plain = tuple((path, test) for path, test in found if not traits_in(reader.scope.traits, path, test))
+    others = [
+        _trait_test(reader, key, path, test)
+        for (key, _), (path, test) in zip(asked, found, strict=True) if (path, test) not in plain
+    ]
+    nodes = [*([Contact(plain)] if plain else []), *(each for each in (*others, *before) if each is not None)]
+    if None in others:
+        return None
     return nodes[0] if len(nodes) == 1 else All(tuple(nodes))
+
+
+def traits_in(known: Mapped[str, Trait], path: Path, test: Predicate) -> list[str]:
+    """The traits that a field, or one it is compared with, is."""
+    return sorted({each[0] for each in (path, *test.others())} & set(known))
+
+
+def _trait_test(reader: Reader, key: Scalar, path: Path, test: Predicate) -> Node | None:
+    """The condition that a trait, or a field compared with one, passes; None where one of the traits is wrong."""
+    found = {name: reader.scope.traits.get(name) for name in traits_in(reader.scope.traits, path, test)}
+    traits = tuple((name, trait) for name, trait in found.items() if trait is not None)
+    if len(traits) < len(found):
+        return None
+    for name, trait in traits:
+        if decays(trait) and ((name,) != path or name in {each[0] for each in test.others()} or levels(test) is None):
+            reader.complain(key.place, f"the decaying score '{name}' is compared with numbers only", "for example {at_least: 5}")
+            return None
+    asked = as_event_condition(path[0], traits[0][1], test) if (traits[0][0],) == path else None
+    return asked or TraitTest(path, test, traits)
 
 
 def _segment(reader: Reader, mapping: Mapping) -> Node | None:

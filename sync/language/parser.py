@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from sync.language import parse_moves, parse_patterns, parse_sequence, parse_who
+from sync.language import parse_moves, parse_patterns, parse_ranks, parse_sequence, parse_who
 from sync.language.needs import needs
 from sync.language.nodes import All, AnyOf, Node, NoneOf, Not
 from sync.language.reader import Reader, RuleScope, held
-from sync.language.words import BESIDE, EVENT_KEYS, KINDS, LATER_EVENT_KEYS, LATER_KINDS, LATER_SEGMENT_KEYS, suggestion
+from sync.language.words import BESIDE, EVENT_KEYS, KINDS, LATER_EVENT_KEYS, LATER_KINDS, LATER_SEGMENT_KEYS, MISPLACED, suggestion
 from sync.located import Listing, Mapping, Place, Problem, Value
 
 
@@ -32,6 +32,10 @@ def condition(reader: Reader, value: Value, where: str) -> Node | None:
     if later := [key for key, _ in mapping.entries if key.text in (*LATER_KINDS, *LATER_SEGMENT_KEYS)]:
         for key in later:
             reader.later(key, key.text)
+        return None
+    if misplaced := [key for key, _ in mapping.entries if key.text in MISPLACED]:
+        for key in misplaced:
+            reader.complain(key.place, f"'{key.text}' is no condition", MISPLACED[key.text])
         return None
     kinds = [kind for kind in KINDS if kind in keys]
     beside = [key for kind in kinds for key in BESIDE.get(kind, ())]
@@ -92,5 +96,6 @@ _PARSERS: dict[str, Callable[[Reader, Mapping], Node | None]] = {
     **parse_who.PARSERS,
     **parse_patterns.PARSERS,
     **parse_sequence.PARSERS,
+    **parse_ranks.PARSERS,
     **parse_moves.PARSERS,
 }

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Protocol
 
 from connectors.base import Millis
 from sync.language.values import Json, Path, canonical
 
 if TYPE_CHECKING:
     from sync.language.nodes import Node
+    from sync.language.rank import Ranked
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,6 +61,16 @@ class Move:
     entered: bool
 
 
+class Everybody(Protocol):
+    """All contacts together, for what one of them cannot tell alone: a rank."""
+
+    def place(self, ranked: Ranked, contact: int, now: Millis) -> tuple[int, int] | None:
+        """The place of *contact* (1 is the highest) among so many that have a number; None for one that has none."""
+
+    def turn(self, ranked: Ranked, now: Millis) -> Millis | None:
+        """The first instant after *now* at which anybody's number may be another although nothing happened."""
+
+
 @dataclass(frozen=True, slots=True)
 class Past:
     """What a field holds from *at* on, until the next one. *changed*: known to have been another value before; a first sight is not."""
@@ -71,8 +82,9 @@ class Past:
 
 @dataclass(frozen=True, slots=True)
 class Person:
-    """All that is known of one contact. *rules* are the other segments that `segment:` may name; *kept*: whether this
-    person was in a disabled one when it was last evaluated.
+    """All that is known of one contact, whose id is *contact*. *rules* are the other segments that `segment:` may name; *kept*:
+    whether this person was in a disabled one when it was last evaluated; *addresses*: the canonical ones that lead here;
+    *everybody*: those it is ranked among.
 
     *answers*: what those said when they were asked, so that a segment which many ask is worked out once.
     """
@@ -88,6 +100,9 @@ class Person:
     rules: Mapping[str, Node] = field(default_factory=dict)
     kept: Mapping[str, bool] = field(default_factory=dict)
     answers: dict[tuple[str, str, Millis], Any] = field(default_factory=dict, init=False, repr=False, compare=False)
+    contact: int = 0
+    addresses: tuple[str, ...] = ()
+    everybody: Everybody | None = None
 
 
 def distinct_events(events: Iterable[Event]) -> list[Event]:

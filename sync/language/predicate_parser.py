@@ -86,7 +86,10 @@ def field_path(reader: Reader, key: Scalar, whose: Fields) -> Path | None:
     if "" in path:
         reader.complain(key.place, f"'{key.text}' is no field name", "dots separate parts; a literal dot is \\.")
         return None
-    known = {*scope.fields, *scope.connections}
+    if whose.checked and path[0] in scope.traits and len(path) > 1:
+        reader.complain(key.place, f"'{path[0]}' is a computed trait and has no parts")
+        return None
+    known = {*scope.fields, *scope.connections, *scope.traits}
     if whose.checked and path[0] not in known:
         reader.complain(key.place, f"unknown field or connection '{path[0]}'", suggestion(path[0], known))
         return None

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Callable, Collection
 from collections.abc import Mapping as Mapped
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
@@ -10,8 +10,10 @@ from zoneinfo import ZoneInfo
 
 from connectors.base import Millis
 from sync.language.calendars import Calendar, Length
+from sync.language.lists import OnList
 from sync.language.literals import boolean, duration, is_null, length, operand, too_fine
 from sync.language.predicates import Operand
+from sync.language.traits import Trait
 from sync.language.window import PERIODS, During
 from sync.language.words import CHANNELS, EVENT_KEYS, NEUTRAL_FIELDS, WEEKDAYS, suggestion
 from sync.located import Listing, Mapping, Place, Problem, Scalar, Value
@@ -20,12 +22,18 @@ if TYPE_CHECKING:
     from sync.language.nodes import Node
 
 
+def no_lists(file: str, place: Place) -> tuple[OnList | None, list[Problem]]:
+    """Where no file may be read."""
+    return None, [Problem(place, f"the list '{file}' cannot be read here")]
+
+
 @dataclass(frozen=True, slots=True)
 class RuleScope:
     """What a rule may refer to. *segments* and *connections* are all names in the config.
 
     *fields*: first parts of field names besides the connections. *targets*: connection → the kinds it can be a member of
     ("tag", "list"); *audiences*: connection → the config's names; both are unchecked for connections they leave out.
+    *traits*: those that can be asked by name (`parse_traits.Shelf`). *lists* reads an e-mail list.
     *ignore_machine*: machine opens count only where a condition says `human: false`. *week_starts*: a word of `WEEKDAYS`. *salt*: of
     samples that name none, the segment's own name where it is "". *countries*: fields that hold codes of countries.
     """
@@ -43,6 +51,8 @@ class RuleScope:
     week_starts: str = WEEKDAYS[0]
     salt: str = ""
     countries: Collection[str] = ()
+    traits: Mapped[str, Trait] = field(default_factory=dict)
+    lists: Callable[[str, Place], tuple[OnList | None, list[Problem]]] = no_lists
 
 
 class Reader:

@@ -13,6 +13,7 @@ from sync.language.window import PERIODS
 from sync.language.words import (
     DATE_OPERATORS,
     EACH_OPERATORS,
+    FIGURES,
     MEASURES,
     MODIFIERS,
     NUMBER_OPERATORS,
@@ -22,6 +23,7 @@ from sync.language.words import (
     REGULARLY,
     RELATIVE_OPERATORS,
     TEXT_OPERATORS,
+    TRAIT_EVENT_KEYS,
 )
 
 Schema = dict[str, Any]
@@ -112,6 +114,38 @@ def _kinds() -> dict[str, tuple[Schema, Schema]]:
         "entered": (moved, {}),
         "left": (moved, {}),
         "sample": (_object({"share": _SHARE, "salt": _NAME}, ("share",)), {}),
+        "rank": (_rank(), {}),
+        "emails": (_NAME, {}),
+    }
+
+
+def _rank() -> Schema:
+    whole = {"type": "integer", "minimum": 1}
+    top = _object({"by": _NAME, "top": {"anyOf": [whole, _SHARE]}}, ("by", "top"))
+    return {"oneOf": [top, _object({"by": _NAME, "tier": whole, "of": whole}, ("by", "tier", "of"))]}
+
+
+def trait_schema() -> Schema:
+    """One computed trait: an event with exactly one figure of it, or points."""
+    prose = {"description": {"type": "string"}}
+    entry = _object({"when": _ref("condition"), "add": {"type": "number"}}, ("when", "add"))
+    points = _object({"points": {"type": "array", "items": entry, "minItems": 1}, **prose}, ("points",))
+    beside = {key: schema for key, schema in _event_keys().items() if key in TRAIT_EVENT_KEYS}
+    of_events = _object({"event": _NAMES, **prose, **beside, **_figures()}, ("event",))
+    return {"oneOf": [points, {**of_events, "oneOf": [{"required": [figure]} for figure in FIGURES]}]}
+
+
+def _figures() -> dict[str, Schema]:
+    """Figure → what it takes."""
+    one = {"anyOf": [_NAME, _object({"of": _NAME}, ("of",))]}
+    money = {"anyOf": [_NAME, _object({"of": _NAME, "currency": _NAME}, ("of",))]}
+    return {
+        **dict.fromkeys(FIGURES, one),
+        **dict.fromkeys(("sum", "average", "min", "max"), money),
+        "count": {"const": True},
+        "top": _object({"of": _NAME, "at_most": {"type": "integer", "minimum": 1}}, ("of", "at_most")),
+        "decay": _object({"half_life": {"type": "string", "pattern": "^[0-9]+ ?[smhdw]$"}, "of": _NAME, "currency": _NAME}, ("half_life",)),
+        "days_since": {"enum": ["first", "last"]},
     }
 
 

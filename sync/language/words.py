@@ -8,7 +8,7 @@ from collections.abc import Iterable
 BOOLEAN = ("all", "any", "none", "not")
 KINDS = (
     *BOOLEAN, "contact", "event", "sequence", "stopped", "resumed", "segment", "member_of", "consent", "suppressed", "sample", "entered",
-    "left",
+    "left", "rank", "emails",
 )
 WINDOWS = ("within", "ago", "older_than", "since", "until", "during")
 MEASURES = ("sum", "average", "min", "max", "distinct")
@@ -16,6 +16,9 @@ REGULARLY = ("in_at_least", "of_last", "period")
 PERIOD_WORDS = ("day", "week", "month")
 EVENT_KEYS = ("event", "where", "human", "count", *MEASURES, "most_frequent", "first", "last", *REGULARLY, "streak", *WINDOWS)
 BESIDE = {"event": EVENT_KEYS, "sequence": WINDOWS}                        # kind → the other keys that may stand with it
+
+FIGURES = ("count", *MEASURES, "first", "last", "most_frequent", "top", "values", "decay", "days_since")   # what a trait makes of events
+TRAIT_EVENT_KEYS = ("where", "human", *WINDOWS)
 
 ORDER_OPERATORS = ("at_least", "more_than", "at_most", "less_than", "between")
 NUMBER_OPERATORS = ("is", "is_not", "in", "not_in", *ORDER_OPERATORS)
@@ -32,7 +35,9 @@ NEGATIVES = {"is_not": "in", "not_in": "in", "not_contains": "contains"}   # the
 
 PAST_WORDS = ("has_been", "changed")                                      # of a field of the contact, with what stands beside them
 
-LATER_KINDS = ("for_each", "rank", "emails", "traits", "points")
+LATER_KINDS = ("for_each",)
+_AT_THE_TOP = "traits stand at the top of the file: traits: {NAME: {points: […]}}"
+MISPLACED = {"traits": _AT_THE_TOP, "points": f"points make a trait, and {_AT_THE_TOP}"}   # word → why it is no condition
 LATER_SEGMENT_KEYS = ("holdout", "on_enter", "on_leave")
 LATER_EVENT_KEYS: tuple[str, ...] = ()
 

@@ -14,6 +14,7 @@ from hypothesis import strategies as st
 from sync.evaluate.full_pass import full_pass
 from sync.evaluate.tick import Diff, TickEngine
 from sync.language.nodes import Node
+from sync.language.rank import Population
 from sync.language.values import RuleFailure
 from tests.evaluate import worlds
 from tests.evaluate.histories import World
@@ -48,7 +49,7 @@ def agree(engine: TickEngine, world: World) -> None:
 
 def oracle_agrees(engine: TickEngine, world: World) -> None:
     for name, node in world.rules.items():
-        people = [replace(person, rules=world.rules) for person in world.people]
+        people = Population([replace(person, rules=world.rules) for person in world.people], world.dead).people
         try:
             asked = [node.matches(person, engine.frontier.now) if who not in world.dead else False for who, person in enumerate(people)]
         except RuleFailure:

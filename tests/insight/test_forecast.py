@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 from sync.insight import forecast as module
 from sync.insight.forecast import Forecast, answer, forecast
 from sync.language.person import Person
+from sync.language.rank import Population
 from tests.evaluate import worlds
 from tests.language.support import NOW, event, person, rule
 
@@ -67,7 +68,7 @@ def test_a_search_that_was_cut_short_says_how_far_it_got() -> None:
 def test_nothing_changes_before_the_forecast_and_something_does_at_it(rng: Random) -> None:
     node = worlds.node_of(worlds.tree(rng, 2, ("first",)))
     asked = worlds.node_of(worlds.tree(rng, 1))
-    who = replace(worlds.person(rng), rules={"first": asked, "second": asked, "third": asked})
+    who = Population([replace(worlds.person(rng), rules={"first": asked, "second": asked, "third": asked})]).people[0]
     told = forecast(node, who, NOW)
     now = answer(node, who, NOW)
     edges = {at + span + offset for at in (each.at for each in who.events) for span in (0, *worlds.SPANS.values()) for offset in (-1, 0)}

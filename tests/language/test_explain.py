@@ -133,7 +133,7 @@ JUDGED_BY_CHECK_ALONE = (
     "never changes", "what stands here", "a field of the contact was", "needs a text operator", "whole number of s",
     "either a tag or a list", "names one connection", "is asked nothing", "did you mean 'starts_with'", "takes a number, without",
     "cannot be compared with another field", "compared with nothing", "takes a name", "does not go with", "is more than the",
-    "counted up to", "something happened;", "not shorter than", "said twice", "rules out",
+    "counted up to", "something happened;", "not shorter than", "said twice", "rules out", "from 1 to 'of'",
 )
 
 

@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 
 from sync.language.nodes import Node
 from sync.language.person import Event, Person
+from sync.language.rank import Population
 from sync.language.values import RuleFailure
 from tests.evaluate import worlds
 from tests.language.support import DAY, NOW, event, person, rule
@@ -44,7 +45,8 @@ def instants(rng: Random, node: Node, who: Person) -> Iterator[tuple[int, int]]:
 @given(rng=st.randoms(use_true_random=False))
 def test_nothing_changes_before_the_turn(rng: Random) -> None:
     rules = {"first": worlds.node_of(worlds.tree(rng)), "second": worlds.node_of(worlds.tree(rng, 2, ("first",)))}
-    who = replace(worlds.person(rng), rules=rules)
+    others = [replace(worlds.person(rng, number), rules=rules) for number in range(3)]
+    who = Population(others).people[0]
     for node in rules.values():
         for now, then in instants(rng, node, who):
             assert answer(node, who, then) == answer(node, who, now)

@@ -17,6 +17,7 @@ from sync.evaluate.full_pass import full_pass
 from sync.language.needs import needs
 from sync.language.nodes import Node
 from sync.language.person import Past, Person
+from sync.language.rank import Population
 from sync.language.values import Path, RuleFailure, canonical, decode, look
 from sync.store import memberships
 from sync.store.fields import FieldSource
@@ -52,6 +53,7 @@ def settled(who: Person, number: int) -> Person:
         who, fields=plain(who.fields), events=tuple(events), consents=tuple(consents.values()),
         memberships=tuple(there.values()), pasts={("plan",): plain_pasts(who) or (Past(NOW, None, changed=False),)},
         known_since=NOW, sample_key=f"klaviyo:p{number}",
+        addresses=(f"person{number + 2}@example.com",) if who.addresses else (),
     )
 
 
@@ -79,6 +81,7 @@ def put(store: Store, people: list[Person]) -> dict[int, tuple[str, str, str, st
         write(store, 3, told(number, who, "klaviyo", own))
         with store.transaction() as db:
             db.execute("update contacts set known_since = ? where id = ?", (NOW, number))
+            db.executemany("insert into addresses values (?, ?, 'alias')", [(address, number) for address in who.addresses])
             for connection in (1, 2):
                 put_profile(db, connection, number, told(number, who, NAMES[connection - 1], {}))
         tell_events(store, number, who)
@@ -131,7 +134,7 @@ def oracle(rules: dict[str, Node], people: list[Person]) -> dict[str, list[bool]
     answers: dict[str, list[bool] | None] = {}
     for name, node in rules.items():
         try:
-            answers[name] = [node.matches(replace(who, rules=rules), NOW) for who in people]
+            answers[name] = [node.matches(who, NOW) for who in Population([replace(who, rules=rules) for who in people]).people]
         except RuleFailure:
             answers[name] = None
     return answers
