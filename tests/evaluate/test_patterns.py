@@ -36,9 +36,9 @@ def check(text: str, who: Person, expected: bool, now: int = NOW) -> None:
     assert answers[1] is expected, f"oracle: {text}"
     for made in (snapshot_of, forgetful):
         assert full_pass(made(people, [node]), {"a": node}, now).members["a"].tolist() == answers, f"full pass: {text}"
-    if not node.children:
-        turns = [NEVER if (turn := node.turn(each, now)) is None else turn for each in people]
-        assert World(forgetful(people, [node]), now, {}).turns(node).tolist() == turns, f"turns: {text}"
+        if not node.children:
+            turns = [NEVER if (turn := node.turn(each, now)) is None else turn for each in people]
+            assert World(made(people, [node]), now, {}).turns(node).tolist() == turns, f"turns: {text}"
 
 
 # --- first and last -----------------------------------------------------------------------------------------------------------
@@ -55,6 +55,7 @@ def check(text: str, who: Person, expected: bool, now: int = NOW) -> None:
     ("{event: seen, last: true, ago: [2d, 1d]}", (NOW - 2 * DAY + 1, NOW - DAY + 1), False),
     ("{event: seen, last: true, ago: [2d, 1d]}", (NOW - DAY, NOW + 1), True),
     ("{event: seen, last: true, older_than: 1d}", (NOW - 9 * DAY, NOW - DAY), True),
+    ("{event: seen, last: true, within: 1d}", (NOW,), True),
     ("{event: seen, last: true}", (), False),
     ("stopped: {event: seen, active: 2d, silent: 1d}", (NOW - 2 * DAY,), False),
     ("stopped: {event: seen, active: 2d, silent: 1d}", (NOW - 2 * DAY + 1,), True),
@@ -82,6 +83,14 @@ def test_where_is_asked_before_first_and_last_and_their_own_properties_after() -
     check("{event: seen, first: {x: 2}}", who, False)
     check("{event: seen, last: {x: {is_not: 2}}}", who, True)
     check("{event: seen, last: {x: {is_not: 2}}}", seen(), False)
+
+
+def test_a_machines_doing_is_left_out_where_a_human_is_asked_for() -> None:
+    who = events(("seen", NOW - 3), ("seen", NOW - 2, {"machine": False}), ("seen", NOW - 1, {"machine": True}))
+    check("{event: seen, human: true, last: {machine: false}}", who, True)
+    check("{event: seen, human: false, last: {machine: false}}", who, False)
+    check("sequence: [{event: seen}, {not: {event: seen, human: true}}]", who, True)
+    check("sequence: [{event: seen}, {event: seen}, {event: seen, human: true}]", who, False)
 
 
 def test_of_several_events_at_the_latest_instant_any_may_pass() -> None:
