@@ -21,6 +21,7 @@ from sync.config.model import Config, TargetSpec
 from sync.language.needs import needs
 from sync.language.nodes import Node, walk
 from sync.language.person import ConsentFact, Event, Person
+from sync.language.rank import Rank
 from sync.language.who import MemberOf, Sample
 from sync.reconcile.run import key_of, specs
 
@@ -79,8 +80,8 @@ def _refuse_untold(rules: Mapping[str, Node]) -> None:
     for name, rule in rules.items():
         wanted = needs(rule)
         watching = [node for node in walk(rule) if isinstance(node, MemberOf)]
-        if wanted.fields or watching or any(isinstance(node, Sample) for node in walk(rule)):
-            raise ValueError(f"the truth of segment {name!r} cannot be told here: it reads fields, tags, lists or a sample")
+        if wanted.fields or watching or any(isinstance(node, Sample | Rank) for node in walk(rule)):
+            raise ValueError(f"the truth of segment {name!r} cannot be told here: it reads fields, tags, lists, a sample or a rank")
 
 
 def _place(spec: TargetSpec) -> tuple[str, str, str]:

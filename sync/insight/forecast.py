@@ -10,9 +10,11 @@ from sync.language.describe import describe
 from sync.language.needs import needs
 from sync.language.nodes import InSegment, Node
 from sync.language.person import Person
+from sync.language.rank import needs_everybody
 from sync.language.values import RuleFailure
 
 MOST_TURNS = 2_000                                  # looked at for one forecast, fewer for long histories:
+MOST_ORDERS = 10                                    # where a rank is asked, by this segment or another
 MOST_WORK = 2_000_000                               # turns times events
 
 Answer = bool | str                                 # whether it holds, or why that cannot be said
@@ -34,7 +36,7 @@ def forecast(rule: Node, person: Person, now: Millis) -> Forecast:
     """When *rule* answers otherwise of *person* than at *now* if nothing happens."""
     person = replace(person, events=tuple(event for event in person.events if event.type in _types(rule, person)))
     before, at = answer(rule, person, now), now
-    for _ in range(max(50, min(MOST_TURNS, MOST_WORK // (len(person.events) + 1)))):
+    for _ in range(_turns(rule, person)):
         turn = rule.turn(person, at)
         if turn is None:
             return Forecast()
@@ -43,6 +45,13 @@ def forecast(rule: Node, person: Person, now: Millis) -> Forecast:
             return Forecast(turn, after, _turned(rule, person, now, turn))
         at = turn
     return Forecast(known_until=at)
+
+
+def _turns(rule: Node, person: Person) -> int:
+    """How many turns to look at: few where each puts everybody in order anew, fewer the longer the history is."""
+    if any(needs_everybody(each) for each in (rule, *person.rules.values())):
+        return MOST_ORDERS
+    return max(50, min(MOST_TURNS, MOST_WORK // (len(person.events) + 1)))
 
 
 def answer(node: Node, person: Person, now: Millis) -> Answer:

@@ -8,6 +8,7 @@ from typing import Any
 import orjson
 
 from sync.config.model import Config
+from sync.evaluate.everybody import EverybodyIn
 from sync.evaluate.from_store import StoreSnapshot
 from sync.evaluate.run import snapshot_of
 from sync.language.kept import Kept
@@ -40,7 +41,12 @@ def person_of(store: Store, config: Config, sources: Mapping[str, Origin], conta
         moves=_moves(snapshot, contact, {name for rule in rules.values() for name in needs(rule).moves}),
         pasts={need.path: _pasts(snapshot, contact, need.path) for rule in rules.values() for need in needs(rule).pasts},
         kept=_kept(snapshot, contact, rules.values()), known_since=since, sample_key=key, rules=rules,
+        contact=contact, addresses=_addresses(store, contact), everybody=EverybodyIn(snapshot, rules),
     )
+
+
+def _addresses(store: Store, contact: int) -> tuple[str, ...]:
+    return tuple(address for (address,) in store.rows("select address from addresses where contact = ? order by address", contact))
 
 
 def _fields(snapshot: StoreSnapshot, contact: int, paths: set[Path]) -> dict[str, Any]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Iterator
+from collections.abc import Mapping as Mapped
 from typing import Any
 
 from connectors.base import Millis
@@ -15,6 +16,7 @@ from sync.language.needs import needs
 from sync.language.person import ConsentFact, Event, MembershipFact, Person
 from sync.language.words import CHANNELS, suggestion
 from sync.located import Listing, Mapping, Place, Problem, Scalar, Value
+from sync.model import canonical_email
 
 PERSON = Section("a person", {
     "contact": "Field → value, by the names that rules use",
@@ -64,8 +66,15 @@ def _person(notes: Notes, name: str, held: Mapping, told: Told) -> Person:
     return Person(
         fields=fields, events=events, consents=tuple(_consents(notes, held, told, since)),
         memberships=tuple(_memberships(notes, held.get("member_of"), told, since)), moves=tuple(read_moves(notes, held, told)),
-        pasts=pasts, known_since=since, sample_key=str(fields.get("email") or name),
+        pasts=pasts, known_since=since, sample_key=str(fields.get("email") or name), addresses=_addresses(fields),
     )
+
+
+def _addresses(fields: Mapped[str, Any]) -> tuple[str, ...]:
+    """What leads to a person of a story: the address in `email`."""
+    said = fields.get("email")
+    email = canonical_email(said) if isinstance(said, str) else None
+    return () if email is None else (email,)
 
 
 def _fields(notes: Notes, value: Value | None, told: Told) -> dict[str, Any]:

@@ -15,6 +15,7 @@ from sync.language.graph import sequence
 from sync.language.needs import needs
 from sync.language.nodes import Node
 from sync.language.person import Person
+from sync.language.rank import Population
 from sync.language.values import RuleFailure
 
 
@@ -53,7 +54,8 @@ Answers = Mapping[str, frozenset[str] | str]        # segment → who is in it, 
 def tried(story: Story, config: Config) -> Trial:
     """What came of *story* under the rules of *config*."""
     rules = {name: segment.rule for name, segment in config.segments.items()}
-    people = {name: replace(person, rules=rules) for name, person in story.people.items()}
+    together = Population([replace(person, rules=rules) for person in story.people.values()]).people
+    people = dict(zip(story.people, together, strict=True))
     wrong: list[Wrong] = []
     disagreements: list[str] = []
     for at in dict.fromkeys(each.at for each in story.expectations):

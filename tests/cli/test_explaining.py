@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from dataclasses import replace
 
 import pytest
 
@@ -64,3 +65,34 @@ def test_a_moment_that_is_none_is_a_mistake_on_the_command_line(applied: Ground,
     wrong = applied("explain", "ann@example.com", "buyers", "--at", text)
     assert (wrong.code, wrong.out) == (2, "")
     assert re.search(r"is no day and no instant; for example 2026-11-20", wrong.err)
+
+
+RANKS = """
+traits:
+  orders: {event: order_placed, count: true}
+  warmth: {event: "email_*", decay: {half_life: 30d}}
+  score: {points: [{when: {segment: buyers}, add: 5}, {when: {contact: {orders: {at_least: 2}}}, add: 3}]}
+segments:
+  best: {rank: {by: orders, top: 3}}
+  keen: {all: [{rank: {by: score, top: 50%}}, {rank: {by: warmth, tier: 1, of: 2}}, {contact: {score: {at_least: 5}}}]}
+  press: {emails: press.txt}
+"""
+
+
+def test_explain_tells_a_contacts_place_among_all_and_the_value_of_a_trait(applied: Ground) -> None:
+    address = an_address(applied, tagged=True)
+    other = applied.config.with_name("ranks.yaml")
+    other.write_text(applied.config.read_text().replace("segments:\n", RANKS.lstrip(), 1))
+    (applied.folder / "press.txt").write_text(f"# the press\n{address.upper()}\n")
+    ground = replace(applied, config=other)
+    best = ground.data("explain", address, "best")
+    assert re.fullmatch(r"place \d+ of \d+", best["tree"]["value"])
+    assert best["member"] == (int(best["tree"]["value"].split()[1]) <= 3)
+    keen = ground("explain", address, "keen")
+    assert keen.code == 0
+    assert re.search(r"top 50% by score {2}\[place \d+ of \d+\]", keen.out)
+    assert re.search(r"score at least 5 {2}\[(5|8)\]", keen.out)
+    assert "✓ in segment buyers" in keen.out
+    assert ground.data("explain", address, "press")["member"] is True
+    assert ground.data("explain", an_address(applied, tagged=False), "press")["member"] is False
+    assert "orders" in ground("config").out

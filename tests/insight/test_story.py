@@ -218,3 +218,25 @@ def test_a_file_that_is_not_there_is_one_problem(config: Config) -> None:
     found, problems = read_story(config.path.parent / "nothing.yaml", config)
     assert found is None
     assert "cannot be read" in problems[0].message
+
+
+def test_people_of_a_story_are_ranked_among_each_other_and_found_by_their_addresses(tmp_path: Path) -> None:
+    (tmp_path / "press.txt").write_text("ann@example.com\n")
+    (tmp_path / "config.yaml").write_text(HEAD.replace("segments:\n", """traits:
+  spent: {event: order_placed, sum: value}
+segments:
+  best: {rank: {by: spent, top: 1}}
+  big: {contact: {spent: {at_least: 40}}}
+  press: {emails: press.txt}
+"""))
+    config, problems = load(tmp_path / "config.yaml")
+    assert config is not None, problems
+    trial = tried(story(config, """
+now: 2026-11-20
+people:
+  ann: {contact: {email: Ann@example.com}, events: [{event: order_placed, at: 2d ago, properties: {value: 30}}]}
+  bob: {contact: {email: bob@example.com}, events: [{event: order_placed, at: 1d ago, properties: {value: 40}}]}
+  cleo: {}
+expect: {best: bob, big: bob, press: ann}
+"""), config)
+    assert (trial.disagreements, trial.wrong) == ((), ())
