@@ -10,7 +10,7 @@ import os
 import subprocess
 import sys
 
-QUICK = (["help"], ["full_pass"], ["load_events"], ["pull"], ["incremental"], ["failed_page"], ["push"], ["sandbox_load"])
+QUICK = (["help"], ["full_pass"], ["load_events"], ["ingest"], ["pull"], ["incremental"], ["failed_page"], ["push"], ["sandbox_load"])
 LONG = (["sealed_pass"], ["demo"], ["memory"])
 LARGE = (["sealed_pass", "--contacts", "1000000", "--events", "50000000"],)
 

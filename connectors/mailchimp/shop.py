@@ -47,8 +47,9 @@ class Shop:
 
     def events(self, rows: Sequence[Json], parent: Parent, window: Window) -> list[Event]:
         translate = _order if self.name == "orders" else _cart
+        first, last = window.since * 1000, window.end * 1000 + 999
         facts = [translate(row, parent.id) for row in rows]
-        return [fact for fact in facts if fact and window.holds(fact.at // 1000)]
+        return [fact for fact in facts if fact and first <= fact.at <= last]
 
 
 def _order(row: Json, store: str) -> Event | None:

@@ -23,9 +23,9 @@ TEXTS = ("properties", *COLUMNS)                    # what `together` takes
 TOLD = ("connection", "source")                       # who told it, and under which id
 
 Key = tuple[int, int, int]                          # of a row of events: type, at, hash
-Told = tuple[int, str]                              # the number of the connection that told it, and the id under which it did
 Names = tuple[str, ...]                             # the columns that are not null
 Apart = tuple[Names, tuple[str, ...]]               # and the texts: properties, then those columns
+Row = tuple[Names, tuple[int | str, ...]]           # and what is in it: its key, contact, connection, source, and the texts
 
 
 def apart(properties: Mapping[str, Json]) -> Apart:
@@ -38,17 +38,20 @@ def apart(properties: Mapping[str, Json]) -> Apart:
     return names, (border.json_text(rest), *texts)
 
 
-def insert(db: sqlite3.Connection, conflict: str, rows: Iterable[tuple[Key, int, Told, Apart]]) -> None:
-    """Write events (key, contact, who told it, texts); *conflict*: "ignore" or "replace". Nulls are left out, since to bind one
-    costs more than to bind a text; and rows go in by key, which touches each page of the table once."""
+def insert(db: sqlite3.Connection, conflict: str, rows: Iterable[Row]) -> None:
+    """Write events; *conflict*: "ignore" or "replace". Nulls are left out, since to bind one costs more than to bind a text; and rows
+    go in by key, which touches each page of the table once."""
     alike: dict[Names, list[tuple[int | str, ...]]] = {}
-    for key, contact, told, (names, texts) in rows:
-        alike.setdefault(names, []).append((*key, contact, *told, *texts))
-    for names, values in alike.items():
+    for names, values in rows:
+        if names in alike:
+            alike[names].append(values)
+        else:
+            alike[names] = [values]
+    for names, values_alike in alike.items():
         columns = ("type", "at", "hash", "contact", "connection", "source", "properties", *names)
         into = f"events ({', '.join(columns)}) values ({', '.join('?' * len(columns))})"
-        values.sort()
-        db.executemany(f"insert or {conflict} into {into}", values)
+        values_alike.sort()
+        db.executemany(f"insert or {conflict} into {into}", values_alike)
 
 
 def together(texts: Sequence[str | None], decode: Any = orjson.loads) -> dict[str, Json]:

@@ -16,7 +16,7 @@ import orjson
 from connectors.base import Event
 from sync.model import canonical_email
 from sync.store import archive, border, lookups, records
-from sync.store.columns import Apart, Key, Told, insert
+from sync.store.columns import Apart, Key, Row, insert
 from sync.store.lookups import Record
 from sync.store.naming import Naming
 from sync.store.shapes import Shapes, apart_by
@@ -36,8 +36,10 @@ class Written:
 def write_events(db: sqlite3.Connection, connection: int, events: Sequence[Event], naming: Naming) -> Written:
     """Take *events* of one page in."""
     fit = border.events(events)
+    if not fit:
+        return Written(refused=len(events))
     page = _Page(db, connection, naming, fit)
-    page.take(fit)
+    page.take()
     page.finish()
     page.written.refused = len(events) - len(fit)
     return page.written
@@ -56,26 +58,27 @@ class _Page:
     """One page's look-ups, kept current while it is written. Plain events go in together, at the end."""
 
     def __init__(self, db: sqlite3.Connection, connection: int, naming: Naming, events: Sequence[Event]) -> None:
-        self.db, self.connection, self.naming = db, connection, naming
-        names = {native: naming.name(native) for native in {event.native for event in events}}
+        self.db, self.connection, self.naming, self.events = db, connection, naming, events
+        self.ids, natives, _, _, self.profiles, self.emails, _, _ = zip(*events, strict=True)
+        names = {native: naming.name(native) for native in set(natives)}
         types = lookups.types(db, set(names.values()))
         self.kinds = {
             native: _Kind(types[name], naming.same.get(name, ""), name in naming.ignored) for native, name in names.items()
         }
         self.floors = archive.floors(db)
-        self.records = lookups.records(db, connection, [event.id for event in events])
+        self.records = lookups.records(db, connection, self.ids)
         self.before: dict[str, Record | None] = {}                      # of records that this page changes: as they were
         self.strays = db.execute("select 1 from strays limit 1").fetchone() is not None
         self.shapes = Shapes(naming)
         self.texts: dict[str, Apart] = {}                               # of those records as they are now
-        self.plain: dict[Key, tuple[int, Told, Apart]] = {}
+        self.plain: dict[Key, Row] = {}
         self.void: list[Key] = []
         self.written = Written()
 
-    def take(self, events: Sequence[Event]) -> None:
-        owners = lookups.owners(self.db, self.connection, events)
-        hashes = hashes_of(str(self.connection), [event.id for event in events])
-        for event, contact, hash_ in zip(events, owners, hashes, strict=True):
+    def take(self) -> None:
+        owners = lookups.owners(self.db, self.connection, self.profiles, self.emails)
+        hashes = hashes_of(str(self.connection), self.ids)
+        for event, contact, hash_ in zip(self.events, owners, hashes, strict=True):
             id_, native, at, properties, _, _, mutable, removed = event
             kind = self.kinds[native]
             if kind.ignored:
@@ -90,7 +93,8 @@ class _Page:
             elif key in self.plain:
                 self.written.repeated += 1
             else:
-                self.plain[key] = (contact, (self.connection, id_), self.shapes.apart(native, properties))
+                names, texts = self.shapes.apart(native, properties)
+                self.plain[key] = (names, (*key, contact, self.connection, id_, *texts))
 
     def finish(self) -> None:
         archive.take_back(self.db, sorted(self.void))
@@ -99,7 +103,7 @@ class _Page:
         before = self.db.total_changes
         sealed = archive.known(self.db, self.plain)
         self.written.repeated += len(sealed)
-        rows = [(key, *rest) for key, rest in self.plain.items() if key not in sealed]
+        rows = [row for key, row in self.plain.items() if key not in sealed] if sealed else self.plain.values()
         insert(self.db, "ignore", rows)
         fresh = self.db.total_changes - before
         self.written.new, self.written.repeated = self.written.new + fresh, self.written.repeated + len(rows) - fresh

@@ -12,7 +12,6 @@ from itertools import chain
 
 import orjson
 
-from connectors.base import Event
 from sync.model import canonical_email
 
 Fact = tuple[int, int, str]                         # type, contact, same
@@ -22,14 +21,19 @@ Row = tuple[int, int, str, str]                     # of a fact's records, the e
 AT_ONCE = 64                                        # facts of one statement
 
 
-def owners(db: sqlite3.Connection, connection: int, events: Sequence[Event]) -> list[int | None]:
-    """The contact of each event or None: by platform id first, then by address."""
-    by_id = _by_profile(db, connection, {event.profile for event in events if event.profile})
-    by_address = _by_address(db, {event.email for event in events if event.email})
+def owners(
+    db: sqlite3.Connection, connection: int, profiles: Sequence[str | None], emails: Sequence[str | None],
+) -> list[int | None]:
+    """The contact of each event or None: by the platform's id first, then by address."""
+    by_id = _by_profile(db, connection, filter(None, set(profiles)))
+    by_address = _by_address(db, filter(None, set(emails)))
     if not by_address:
-        return [by_id.get(event.profile) for event in events]
+        return list(map(by_id.get, profiles))
+    if not by_id:
+        return list(map(by_address.get, emails))
     return [
-        found if (found := by_id.get(event.profile)) is not None else by_address.get(event.email) for event in events
+        found if (found := by_id.get(profile)) is not None else by_address.get(email)
+        for profile, email in zip(profiles, emails, strict=True)
     ]
 
 

@@ -107,5 +107,6 @@ def _derive(db: sqlite3.Connection, facts: Mapping[Fact, Sequence[Row]], texts: 
     told = [(fact, row) for fact, row in first if row[0] >= floors.get(fact[0], row[0])] if floors else first
     keys = zip(told, _hashes(fact for fact, _ in told), strict=True)
     insert(db, "replace", [
-        ((fact[0], row[0], hash_), fact[1], (row[1], row[2]), texts(row)) for (fact, row), hash_ in keys
+        (names, (fact[0], row[0], hash_, fact[1], row[1], row[2], *held))
+        for (fact, row), hash_ in keys for names, held in [texts(row)]
     ])

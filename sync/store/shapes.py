@@ -18,7 +18,7 @@ from sync.store import border
 from sync.store.columns import COLUMNS, Apart, apart
 from sync.store.naming import Naming
 
-FEW = 3                                             # so few properties repeat from event to event
+FEW = 5                                             # so few properties repeat from event to event
 MOST = 1000                                         # shapes kept at once
 
 Values = Callable[[Mapping[str, Json]], tuple[Json, ...]]
@@ -79,14 +79,15 @@ class Shapes:
     def apart(self, native: str, raw: Mapping[str, Json]) -> Apart:
         """The texts of the row of an event with the properties *raw*."""
         try:
-            if len(raw) <= FEW:
-                return self._repeating(native, raw)
-            shape = self._shape(native, raw)
-            if shape and (found := apart_by(shape, raw)):
-                return found
+            if len(raw) > FEW:
+                return self._apart(native, raw)
+            key = (native, orjson.dumps(raw))
+            found = self._repeated.get(key)
+            if found is None:
+                found = self._repeated[key] = self._apart(native, raw)
+            return found
         except TypeError:                           # something in it cannot be JSON as it is
-            pass
-        return apart(self.naming.properties(native, raw))
+            return apart(self.naming.properties(native, raw))
 
     def whole(self, native: str, raw: Mapping[str, Json]) -> tuple[str, Shape | None]:
         """All properties of an event with the properties *raw* as one text; and the shape by which `apart_by` gives its row's, if
@@ -100,12 +101,9 @@ class Shapes:
             pass
         return border.json_text(self.naming.properties(native, raw)), None
 
-    def _repeating(self, native: str, raw: Mapping[str, Json]) -> Apart:
-        key = (native, orjson.dumps(raw))
-        found = self._repeated.get(key)
-        if found is None:
-            found = self._repeated[key] = apart(self.naming.properties(native, raw))
-        return found
+    def _apart(self, native: str, raw: Mapping[str, Json]) -> Apart:
+        shape = self._shape(native, raw)
+        return (shape and apart_by(shape, raw)) or apart(self.naming.properties(native, raw))
 
     def _shape(self, native: str, raw: Mapping[str, Json]) -> Shape | None:
         """None where a path leads into a record."""
