@@ -6,7 +6,7 @@ from collections.abc import Callable
 
 from connectors.base import Millis
 from sync.config.model import Config
-from sync.language.needs import needs
+from sync.language.needs import EventNeed, needs
 from sync.language.values import Path
 from sync.store import sealing
 from sync.store.sealing import Progress, Sealed
@@ -35,7 +35,9 @@ def seal_when_due(street: Street) -> Sealed | None:
 
 def wanted_by(config: Config) -> sealing.Wanted:
     """Type's name → the properties that the config's segments ask of it."""
-    asked = [need for segment in config.segments.values() for need in needs(segment.rule).events]
+    rules = [segment.rule for segment in config.segments.values()] + [family.template.rule for family in config.families.values()]
+    asked = [need for rule in rules for need in needs(rule).events]
+    asked += [EventNeed(f.event.filter.names, frozenset({f.property}), f.event.window) for f in config.families.values()]
 
     def wanted(name: str) -> set[Path]:
         return {path for need in asked if need.names.takes(name) for path in need.properties}

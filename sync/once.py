@@ -7,6 +7,7 @@ from typing import Any
 
 from connectors.base import PlatformError
 from sync.archiving import seal_when_due
+from sync.evaluate.families import refreshed
 from sync.evaluate.run import Evaluation, evaluate
 from sync.ingest.pull import Pulled
 from sync.model import ExitCode, StoreFull
@@ -81,6 +82,7 @@ def why_waiting(each: Judged, data_may_go: bool) -> str:
 
 def judged_now(street: Street, segments: Collection[str] = (), platform: str = "") -> tuple[Evaluation, list[Judged]]:
     """Evaluate, then judge the targets."""
+    street.config = refreshed(street.store, street.config, street.sources, street.clock.now())
     evaluation = evaluate(street.store, street.config, street.sources, street.clock.now())
     return evaluation, reconciling.judge_targets(street, evaluation, only=segments, platform=platform)
 

@@ -32,15 +32,19 @@ def explain(clock: Clock, path: Path | None, as_json: bool, email: str, segment:
     Shows every condition with its answer, what it counted and from which events, what is missing, and when the answer changes
     if nothing happens.
     """
+    from sync.evaluate.families import with_families
     from sync.insight.person import contact_of
     from sync.insight.why import why
     from sync.source import origins
 
     config, now = read_config(path), clock.now()
-    if segment not in config.segments:
+    if segment not in config.segments and not config.families:
         raise unknown("segment", segment, config.segments)
-    at = now if at_text is None else moment_of(at_text, config.segments[segment].timezone)
     with reading(config) as store:
+        config = with_families(store, config)
+        if segment not in config.segments:
+            raise unknown("segment", segment, config.segments)
+        at = now if at_text is None else moment_of(at_text, config.segments[segment].timezone)
         contact = contact_of(store, email)
         if contact is None:
             raise SegmentdError("no contact has this address; `segmentd status` says how old the data is")

@@ -16,11 +16,12 @@ from sync.cli.common import counted, emit, iso, moment, options, read_config, re
 @click.pass_obj
 def status(clock: Clock, path: Path | None, as_json: bool) -> None:
     """How old the data is, who is in each segment, what waits, what was given up, what is frozen."""
+    from sync.evaluate.families import with_families
     from sync.insight.standing import standing
 
     config = read_config(path)
     with reading(config) as store:
-        found = standing(store, config, clock.now())
+        found = standing(store, with_families(store, config), clock.now())
     found["next"] = typed(found["next"])
     emit(found, as_json, lambda: _show_status(found))
 

@@ -38,12 +38,14 @@ def plan(
 ) -> int:
     """Pull, evaluate, and show what would change, where, in how many calls. Nothing is written to any platform."""
     config = read_config(path)
-    _refuse_unknown("segment", segments, config.segments)
+    if not config.families:
+        _refuse_unknown("segment", segments, config.segments)
     _refuse_unknown("connection", [platform] if platform else [], config.connections)
     with opened(config, clock, progress=True) as street, recorded(street.store, clock, "plan") as record:
         pulled = [] if offline else pull(street, complete=complete)
         wrong = {} if offline else reconciling.look_at_targets(street, complete=complete)
         evaluation, judged = judged_now(street, segments, platform)
+        _refuse_unknown("segment", segments, street.config.segments)
         name = reconciling.keep(street, judged, "plan")
         report = plan_report(street, evaluation, judged, name, wrong)
         report["pulled"] = pulled_report(pulled)

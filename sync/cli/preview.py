@@ -31,14 +31,18 @@ def preview(clock: Clock, path: Path | None, as_json: bool, segment: str, sample
     Works on what the store holds, also for a segment that was never synced; writes nothing.
     """
     from sync.cli.progress import steps
+    from sync.evaluate.families import with_families
     from sync.insight.addresses import addresses_of
     from sync.insight.preview import preview as previewed
     from sync.source import origins
 
     config = read_config(path)
-    if segment not in config.segments:
+    if segment not in config.segments and not config.families:
         raise unknown("segment", segment, config.segments)
     with reading(config) as store, steps("past days") as tick:
+        config = with_families(store, config)
+        if segment not in config.segments:
+            raise unknown("segment", segment, config.segments)
         found = previewed(store, config, origins(config, store), segment, clock.now(), sample, tick)
         people = addresses_of(store, found.sample, masked=not show_addresses)
     emit(_as_data(found, people), as_json, lambda: "\n".join(_lines(found, people)))

@@ -25,12 +25,15 @@ def retire(clock: Clock, path: Path | None, as_json: bool, name: str, dry_run: b
     No platform is called, and nobody is removed anywhere. To empty a target of what is ours first, put the stanza back with
     `retire: remove`, and `segmentd plan` and `apply` it.
     """
+    from sync.evaluate.families import with_families
+
     config = read_config(path)
     if name in config.segments:
         raise click.UsageError(
             f"segment {name!r} is in the config; take its stanza out first (`retire: remove` in it empties what is ours)",
         )
     with writer(Path(config.settings.store)) as store:
+        config = with_families(store, config)
         gone = sorted(lives.known(store) - config.segments.keys())
         if name not in gone:
             raise unknown("segment that left the config", name, gone, "the store")

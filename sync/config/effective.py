@@ -11,6 +11,7 @@ from sync.config.model import Config, ConnectionSpec, Daily, EventSpec, SecretRe
 from sync.config.scalars import span_text
 from sync.config.segments import key_of
 from sync.language.describe import describe_trait
+from sync.language.values import path_text
 from sync.located import Place
 
 _SPANS = {"settings.history", "guards.stale", "schedule.pull.changes", "schedule.pull.complete", "schedule.seal"}
@@ -33,6 +34,10 @@ def effective(config: Config) -> list[tuple[str, str, Place | None]]:
     rows += [("include", ", ".join(config.include))] if config.include else []
     for trait in config.traits.values():
         rows += [(f"traits.{trait.name}", describe_trait(trait.trait))]
+    for family in config.families.values():
+        path = f"segments.{family.template.name}.for_each"
+        rows += [(f"{path}.property", path_text(family.property)), (f"{path}.at_least", str(family.at_least))]
+        rows += _segment(family.template)
     for segment in config.segments.values():
         rows += _segment(segment)
     return [(key, value, config.origins.get(key)) for key, value in rows]

@@ -8,6 +8,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
+from sync.language.words import WINDOWS
+
 
 @dataclass(frozen=True, slots=True)
 class Section:
@@ -123,6 +125,13 @@ SEGMENT = Section("a segment", {
     "retire": "remove empties its targets of what is ours, by plans like any other",
 }, frozenset({"holdout", "on_enter", "on_leave"}))
 
+NO_FAMILY = ("enabled", "was", "retire")
+FAMILY_EVENT = ("event", "where", "human", "count", *WINDOWS)
+FOR_EACH = Section("for_each", {
+    "property": "The property of the event; each of its values has a segment",
+    "at_least": "A value has a segment from so many contacts up, until nobody is left in it; 1 if not said",
+})
+
 TARGET = Section("a target", {
     "tag": "The tag's name, exactly as on the platform",
     "list": "The list's name, exactly as on the platform",
@@ -133,5 +142,6 @@ TARGET = Section("a target", {
 }, frozenset({"drift", "retire"}))
 
 SECTIONS = (
-    TOP, INCLUDED, SETTINGS, CONNECTION, KEY, EVENT, FIELD, CONSENT, DEFAULTS, THRESHOLD, GUARDS, SCHEDULE, PULL, APPLY, SEGMENT, TARGET,
+    TOP, INCLUDED, SETTINGS, CONNECTION, KEY, EVENT, FIELD, CONSENT, DEFAULTS, THRESHOLD, GUARDS, SCHEDULE, PULL, APPLY, SEGMENT,
+    FOR_EACH, TARGET,
 )

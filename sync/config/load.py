@@ -69,11 +69,11 @@ def _config(notes: Notes, held: Mapping, path: Path, patterns: tuple[str, ...], 
     around = Around(settings, connections, events, fields, defaults, guards, lists_in(path.parent))
     named = gathered(notes, held, others, "segments", "segments: {vip: {event: order_placed}}")
     shelf, traits = read_traits(notes, gathered(notes, held, others, "traits", TRAITS_EXAMPLE), named.keys(), around)
-    segments = read_segments(notes, named, replace(around, traits=shelf))
+    segments, families = read_segments(notes, named, replace(around, traits=shelf))
     files = (path, *others)
     return Config(
         path, settings, connections, events, fields, consent, guards, schedule, segments, notes.origins, include=patterns, files=files,
-        traits=traits,
+        traits=traits, families=families,
     )
 
 

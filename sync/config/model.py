@@ -12,8 +12,10 @@ from fractions import Fraction
 from pathlib import Path
 
 from connectors.base import DAY, HOUR, Json, Millis
+from sync.language.happened import Happened
 from sync.language.nodes import Node
 from sync.language.traits import Trait
+from sync.language.values import Path as PropertyPath
 from sync.located import Place
 
 
@@ -173,7 +175,8 @@ class TargetSpec:
 @dataclass(frozen=True, slots=True)
 class SegmentSpec:
     """*places*: where each condition of the rule first stands. *was*: the name it had before, or "". One that is not *enabled*, or
-    *retires*, has in place of its rule one that keeps who is in it (`Kept`), or lets everybody go (`Nobody`)."""
+    *retires*, has in place of its rule one that keeps who is in it (`Kept`), or lets everybody go (`Nobody`).
+    *family*: the one it is of, or ""."""
 
     name: str
     description: str
@@ -185,6 +188,18 @@ class SegmentSpec:
     enabled: bool = True
     was: str = ""
     retires: bool = False
+    family: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class FamilySpec:
+    """A segment for each value of *property* that *event* tells of at least *at_least* contacts. *template*: what each of them is,
+    with `<value>` in its names; its rule is `all` of the event and what stands beside it."""
+
+    template: SegmentSpec
+    event: Happened
+    property: PropertyPath
+    at_least: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -213,3 +228,4 @@ class Config:
     include: tuple[str, ...] = ()
     files: tuple[Path, ...] = ()
     traits: Mapping[str, TraitSpec] = field(default_factory=dict)
+    families: Mapping[str, FamilySpec] = field(default_factory=dict)

@@ -24,6 +24,7 @@ _LONG_SPAN: Schema = {"type": "string", "pattern": "^[0-9]{1,9}(mo|[smhdwy])$"}
 _SHARE: Schema = {"type": "string", "pattern": r"^[0-9]{1,3}(\.[0-9]{1,6})? ?%$"}
 _PATHS: Schema = {"type": "array", "items": {"type": "string"}, "minItems": 1}
 _NAME = f"^{scalars.NAME}$"
+_FAMILY_NAME = "^[a-z0-9_]*<value>[a-z0-9_]*$"
 
 
 def config_schema() -> Schema:
@@ -40,11 +41,11 @@ def config_schema() -> Schema:
         "schedule": _schedule(),
         "include": {"anyOf": [{"type": "string"}, _PATHS]},
         "traits": _named({"$ref": "#/$defs/trait"}),
-        "segments": _named({"$ref": "#/$defs/segment"}),
+        "segments": _segments(),
     }, ("version", "connections"))
     return {
         "$schema": "https://json-schema.org/draft/2020-12/schema", "title": "segmentd", **made,
-        "$defs": {**definitions(), "trait": trait_schema(), "segment": _segment(), "target": _target()},
+        "$defs": {**definitions(), "trait": trait_schema(), "segment": _segment(), "family": _family(), "target": _target()},
     }
 
 
@@ -130,6 +131,24 @@ def _segment() -> Schema:
     })
     made["properties"] |= rule_properties()
     return {**made, "type": "object", "oneOf": [{"required": [kind]} for kind in KINDS]}
+
+
+def _segments() -> Schema:
+    """Segments under plain names, families under names with `<value>` in them."""
+    made = _named({"$ref": "#/$defs/segment"})
+    made["patternProperties"][_FAMILY_NAME] = {"$ref": "#/$defs/family"}
+    return made
+
+
+def _family() -> Schema:
+    """A segment with `for_each`, and up to one condition beside it."""
+    event = {key: schema for key, schema in rule_properties().items() if key in keys.FAMILY_EVENT}
+    each = _map(keys.FOR_EACH, {"property": _TEXT, "at_least": _WHOLE}, ("event", "property"))
+    each["properties"] |= event
+    made = _segment()
+    made["properties"] = {key: schema for key, schema in made["properties"].items() if key not in keys.NO_FAMILY}
+    made["properties"]["for_each"] = each
+    return {**made, "oneOf": [{"required": ["for_each"]}]}
 
 
 def _target() -> Schema:

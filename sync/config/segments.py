@@ -10,13 +10,13 @@ from itertools import pairwise
 from typing import TypeVar
 
 from connectors.base import Capabilities, Millis
-from sync.config import keys, scalars
+from sync.config import families, keys, scalars
 from sync.config.connections import capabilities
 from sync.config.events import event_words, known_events, one_witness
 from sync.config.form import Form, Notes, either, word
 from sync.config.including import where
 from sync.config.keeping import looks_past
-from sync.config.model import Existing, Guards, Manage, Require, SegmentSpec, TargetSpec, Threshold
+from sync.config.model import Existing, FamilySpec, Guards, Manage, Require, SegmentSpec, TargetSpec, Threshold
 from sync.config.scope import Around, rule_scope
 from sync.language.calendars import nominal
 from sync.language.graph import order, referenced_segments
@@ -82,15 +82,18 @@ def read_guards(notes: Notes, value: Value, base: Guards, path: str, *, of_targe
     return Guards(threshold("removes", base.removes), threshold("adds", base.adds), stale)
 
 
-def read_segments(notes: Notes, value: Value, around: Around) -> dict[str, SegmentSpec]:
-    """Every segment that could be read; the names of wrong ones count as known."""
+def read_segments(notes: Notes, value: Value, around: Around) -> tuple[dict[str, SegmentSpec], dict[str, FamilySpec]]:
+    """Every segment and every family that could be read; the names of wrong segments count as known."""
     held = notes.mapping(value, "'segments'", "segments: {vip: {event: order_placed, count: {at_least: 5}}}")
     if held is None:
-        return {}
-    names = [name.text for name, _ in held.entries]
-    found = {}
+        return {}, {}
+    names = [name.text for name, body in held.entries if not families.is_family(name, body)]
+    found, made = {}, {}
     for name, body in held.entries:
-        if not scalars.is_name(name.text):
+        if families.is_family(name, body):
+            if (family := _family(notes, name, body, names, around)) is not None:
+                made[name.text] = family
+        elif not scalars.is_name(name.text):
             hint = "a to z, 0 to 9 and _, a letter first; what people read goes under `description:`"
             notes.complain(name.place, f"the segment {word(name)} needs a plain name", hint)
         elif (spec := _segment(notes, name, body, names, around)) is not None:
@@ -101,7 +104,13 @@ def read_segments(notes: Notes, value: Value, around: Around) -> dict[str, Segme
     _lives(notes, found)
     _one_segment_each(notes, found, around)
     _no_echo(notes, found)
-    return found
+    return found, made
+
+
+def _family(notes: Notes, name: Scalar, body: Value, names: list[str], around: Around) -> FamilySpec | None:
+    read = families.as_segment(notes, name, body)
+    spec = None if read is None else _segment(notes, name, read[0], names, around)
+    return None if read is None or spec is None else families.family_of(notes, spec, read[1], read[2])
 
 
 def _segment(notes: Notes, name: Scalar, value: Value, names: list[str], around: Around) -> SegmentSpec | None:

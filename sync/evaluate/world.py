@@ -20,6 +20,7 @@ from sync.evaluate.ranks import numbers_in, ordered
 from sync.evaluate.snapshot import Ints, Mask, Packed, Snapshot, every, packed, some, unpacked
 from sync.evaluate.traits import TraitColumns, asked_sets, with_points
 from sync.evaluate.turns import NEVER, earliest
+from sync.language.families import Broken
 from sync.language.happened import Happened
 from sync.language.kept import Kept, Nobody, never_evaluated
 from sync.language.lists import OnList
@@ -141,6 +142,8 @@ class World:
                 return moved(node, self._snapshot.moves(name), self._size, self._now)
             case Kept(name):
                 return self._kept(name)
+            case Broken(why):
+                raise RuleFailure(why)
             case Nobody():
                 return np.zeros(self._size, bool)
             case HasBeen():

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from sync.language.families import Broken
 from sync.language.figures import DaysSince, Decaying, Different, Edge, Figure, Frequent, Measured
 from sync.language.happened import Filter, Happened, Measure
 from sync.language.kept import Kept, Nobody
@@ -11,7 +12,7 @@ from sync.language.nodes import All, AnyOf, InSegment, Node, NoneOf, Not
 from sync.language.pasts import Changed, HasBeen
 from sync.language.patterns import FirstOrLast, MostFrequent, Resumed
 from sync.language.periods import Period, Regularly, Rolling, Streak
-from sync.language.predicates import Compare, Each, IsSet, Limit, NumberTest, Predicate, Size, Test, WhenRelative
+from sync.language.predicates import Compare, Each, IsKey, IsSet, Limit, NumberTest, Predicate, Size, Test, WhenRelative
 from sync.language.rank import Rank
 from sync.language.sequence import Sequence, Step
 from sync.language.traits import EventTrait, Trait, TraitTest
@@ -38,6 +39,8 @@ def describe(node: Node) -> str:
             return f"{path_text(path)} {_predicate(test)}"
         case Rank(by, cut):
             return f"{cut} by {path_text(by.path)}"
+        case Broken(why):
+            return f"nothing that can be told: {why}"
         case OnList(file):
             return f"has an address in {file}"
         case FirstOrLast() | MostFrequent() | Resumed():
@@ -184,6 +187,8 @@ def _test(test: Test) -> str:
         case Compare(operator, operands, other, negated, ignore_case):
             values = f"{{field: {path_text(other)}}}" if other else ", ".join(operand.text for operand in operands)
             return f"{_word(operator, negated, len(operands))} {values}" + (" in any case" if ignore_case else "")
+        case IsKey(key):
+            return f"is {key}"
         case IsSet(expected):
             return "is set" if expected else "is not set"
         case Size(number):

@@ -29,6 +29,7 @@ from sync.language.places import Near
 from sync.language.values import (
     Json,
     Path,
+    distinct_keys,
     elements,
     fold,
     is_missing,
@@ -128,6 +129,19 @@ class IsSet:
 
 
 @dataclass(frozen=True, slots=True)
+class IsKey:
+    """Is, or has among its elements, the value that `distinct` calls *key*: what a segment of a family asks."""
+
+    key: str
+
+    def lacks(self, value: Json, record: Record) -> bool:
+        return is_missing(value)
+
+    def holds(self, value: Json, record: Record, now: Millis, zone: ZoneInfo) -> bool:
+        return self.key in distinct_keys(value)
+
+
+@dataclass(frozen=True, slots=True)
 class Size:
     """How many elements; a single value, "" too, is one. What is absent has no size."""
 
@@ -181,7 +195,7 @@ class Each:
 
 
 Timed: TypeAlias = WhenRelative | AnniversaryWithin | AnniversaryDuring | Each
-Test: TypeAlias = Compare | IsSet | Size | Near | Timed
+Test: TypeAlias = Compare | IsKey | IsSet | Size | Near | Timed
 
 
 @dataclass(frozen=True, slots=True)

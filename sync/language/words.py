@@ -35,9 +35,12 @@ NEGATIVES = {"is_not": "in", "not_in": "in", "not_contains": "contains"}   # the
 
 PAST_WORDS = ("has_been", "changed")                                      # of a field of the contact, with what stands beside them
 
-LATER_KINDS = ("for_each",)
+LATER_KINDS: tuple[str, ...] = ()
 _AT_THE_TOP = "traits stand at the top of the file: traits: {NAME: {points: […]}}"
-MISPLACED = {"traits": _AT_THE_TOP, "points": f"points make a trait, and {_AT_THE_TOP}"}   # word → why it is no condition
+_A_FAMILY = "it makes a family of segments: session_<value>: {for_each: {event: session_registered, property: session}}"
+MISPLACED = {                                                              # word → why it is no condition
+    "for_each": _A_FAMILY, "traits": _AT_THE_TOP, "points": f"points make a trait, and {_AT_THE_TOP}",
+}
 LATER_SEGMENT_KEYS = ("holdout", "on_enter", "on_leave")
 LATER_EVENT_KEYS: tuple[str, ...] = ()
 

@@ -14,6 +14,7 @@ import orjson
 from connectors.base import DAY, Millis, Op, PlatformError, RemoteTarget, StreamKind, instant
 from sync.config.model import Apply, Config, Existing, Manage, TargetSpec
 from sync.crash import crash_point
+from sync.evaluate.families import refreshed
 from sync.evaluate.run import Evaluation, watch_key, watched_by
 from sync.model import ContactId, ExitCode, SegmentdError, TargetKey
 from sync.reconcile.guard import Refusal, judge
@@ -59,6 +60,7 @@ class PlanGone(SegmentdError):
 def look_at_targets(street: Street, only: Iterable[str] = (), *, complete: bool | None = None) -> dict[str, str]:
     """Find every target (of the connections *only*) on its platform and list those whose view is not fresh (all of them when
     *complete*; none when that is False). Target or connection → what went wrong."""
+    street.config = refreshed(street.store, street.config, street.sources, street.clock.now())
     wrong: dict[str, str] = {}
     for found in together(street, only, lambda source: _look_at(street, source, complete)):
         wrong |= found

@@ -1,0 +1,33 @@
+"""A family from the config to the platforms: its segments are found, planned, filled, shown and explained by their own names."""
+
+from __future__ import annotations
+
+from connectors.base import VirtualClock
+from connectors.sandbox.server import Sandbox
+from tests.cli.ground import NOW, build
+
+FAMILY = """
+  readers_<value>:
+    for_each: {event: "email_*", property: campaign, at_least: 5}
+    sync: {klaviyo: {list: Readers of <value>}}
+"""
+
+
+def test_the_segments_of_a_family_are_planned_filled_and_explained(tmp_path: object) -> None:
+    clock = VirtualClock(NOW)
+    with Sandbox(clock) as sandbox:
+        ground = build(tmp_path, sandbox, clock, FAMILY)  # type: ignore[arg-type]
+        planned = ground("plan")
+        assert planned.code == 0, planned.err + planned.out
+        status = ground.data("status")
+        names = sorted(status["segments"])
+        assert len(names) > 1
+        assert all(name.startswith("readers_") and status["segments"][name]["configured"] for name in names)
+        assert all(status["segments"][name]["members"] >= 5 for name in names)
+        assert ground("apply").code == 0
+        targets = ground.data("status")["targets"]
+        assert {target.split("/")[0] for target in targets} == set(names)
+        assert ground("preview", names[0]).code == 0
+        refused = ground("explain", "nobody@example.com", "readers_nothing")
+        assert (refused.code, "no segment 'readers_nothing'" in refused.err) == (2, True)
+        assert "readers_<value>" in ground("config").out
