@@ -65,24 +65,10 @@ class StoreSnapshot:
         return pa.table([contacts, at, pa.array(values, pa.string()).dictionary_encode(), changed], schema=PASTS)
 
     def consents(self) -> pa.Table:
-        rows = self.store.rows(
-            "select p.contact, c.name, s.channel, s.scope, s.state, s.suppressed, coalesce(s.at, s.seen) from consents s "
-            "join profiles p on p.connection = s.connection and p.id = s.profile join connections c on c.id = s.connection "
-            "where p.state != 'gone'",
-        )
-        return _table([(*row[:5], bool(row[5]), row[6]) for row in rows], CONSENTS)
+        return consent_table(self)
 
     def memberships(self) -> pa.Table:
-        rows: list[tuple[Any, ...]] = []
-        for target, (connection, audience, kind, name) in self.watched.items():
-            rows += [
-                (contact, connection, audience, kind, name, since)
-                for contact, since in self.store.rows(
-                    "select p.contact, m.since from members m join targets t on t.id = m.target "
-                    "join profiles p on p.connection = t.connection and p.id = m.profile where m.target = ?", target,
-                )
-            ]
-        return _table(rows, MEMBERSHIPS)
+        return member_table(self)
 
     def moves(self, segment: str) -> pa.Table:
         found = entries.changes(self.store, segment)
@@ -101,12 +87,35 @@ class StoreSnapshot:
     def events(self, types: Sequence[str], properties: Sequence[Path], after: Millis = BEGINNING) -> pa.Table:
         ordered = sorted(set(properties), key=path_text)
         tables = [
-            _typed(name, history.table(self.store, self._types[name], ordered, after)) for name in sorted(types) if name in self._types
+            typed(name, history.table(self.store, self._types[name], ordered, after)) for name in sorted(types) if name in self._types
         ]
-        return pa.concat_tables(tables) if tables else _typed("", history.no_events(ordered))
+        return pa.concat_tables(tables) if tables else typed("", history.no_events(ordered))
 
 
-def _typed(name: str, table: pa.Table) -> pa.Table:
+def consent_table(snapshot: StoreSnapshot, contacts: str = "") -> pa.Table:
+    """Rows of `CONSENTS`; of *contacts* alone, where a JSON list of them is given."""
+    rows = snapshot.store.rows(
+        "select p.contact, c.name, s.channel, s.scope, s.state, s.suppressed, coalesce(s.at, s.seen) from consents s "
+        "join profiles p on p.connection = s.connection and p.id = s.profile join connections c on c.id = s.connection "
+        "where p.state != 'gone' and (?1 = '' or p.contact in (select value from json_each(?1)))", contacts,
+    )
+    return _table([(*row[:5], bool(row[5]), row[6]) for row in rows], CONSENTS)
+
+
+def member_table(snapshot: StoreSnapshot, contacts: str = "") -> pa.Table:
+    """Rows of `MEMBERSHIPS`; of *contacts* alone, where a JSON list of them is given."""
+    rows: list[tuple[Any, ...]] = []
+    for target, (connection, audience, kind, name) in snapshot.watched.items():
+        found = snapshot.store.rows(
+            "select p.contact, m.since from members m join targets t on t.id = m.target "
+            "join profiles p on p.connection = t.connection and p.id = m.profile where m.target = ?1 "
+            "and (?2 = '' or p.contact in (select value from json_each(?2)))", target, contacts,
+        )
+        rows += [(contact, connection, audience, kind, name, since) for contact, since in found]
+    return _table(rows, MEMBERSHIPS)
+
+
+def typed(name: str, table: pa.Table) -> pa.Table:
     """*table* with the column that says its events' type."""
     kind = pa.DictionaryArray.from_arrays(pa.array(np.zeros(len(table), np.int32)), pa.array([name]))
     return table.add_column(2, "type", kind)

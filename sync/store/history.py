@@ -6,7 +6,7 @@ Every answer is of one moment: catalogue, notes of what was taken back and rows 
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from itertools import islice
 from pathlib import Path as FilePath
 from typing import Any
@@ -18,11 +18,13 @@ from connectors.base import Millis
 from sync.language.values import Path, path_text
 from sync.store import archive
 from sync.store.archive import Slice
+from sync.store.columns import Key
 from sync.store.properties import in_sql, place, texts_under
 from sync.store.store import Store
 
 CHUNK = 131_072
 BEGINNING: Millis = -(2**63)
+END: Millis = 2**63 - 1
 WORD = pa.dictionary(pa.int32(), pa.string())
 
 
@@ -37,14 +39,24 @@ def types(store: Store) -> dict[str, int]:
     ))
 
 
-def table(store: Store, kind: int, paths: Sequence[Path], after: Millis = BEGINNING) -> pa.Table:
+def table(store: Store, kind: int, paths: Sequence[Path], after: Millis = BEGINNING, upto: Millis | None = None) -> pa.Table:
     """Events of one type by time: `contact` int32, `at` int64 and a dictionary column per path, called by `path_text`.
 
-    Those at or before *after* may be left out; whole files that hold no others are not read.
+    Those at or before *after* may be left out; whole files that hold no others are not read. Where *upto* is given, they are left
+    out, and so are those after *upto*.
     """
+    if upto is not None:
+        found = _table_until(store, kind, paths, after, upto)
+        at = found.column("at").to_numpy()
+        start, end = np.searchsorted(at, (after, upto), side="right").tolist()
+        return found.slice(start, max(0, end - start))
+    return _table_until(store, kind, paths, after, END)
+
+
+def _table_until(store: Store, kind: int, paths: Sequence[Path], after: Millis, upto: Millis) -> pa.Table:
     with store.reading() as db:
-        parts = [part for part in archive.slices(db, kind) if part.last > after]
-        rows = _rows(db, kind, paths, after, keyed=bool(parts))
+        parts = [part for part in archive.slices(db, kind) if part.last > after and part.first <= upto]
+        rows = _rows(db, kind, paths, after, upto, keyed=bool(parts))
         shown = ["contact", "at", *map(path_text, paths)]
         pieces = [piece.select(shown) for piece in _in_order(db, kind, parts, paths, rows) if len(piece)]
         columns = list((pa.concat_tables(pieces) if pieces else no_events(paths)).columns)
@@ -120,13 +132,21 @@ def _table(columns: Sequence[Any], paths: Sequence[Path], keyed: bool) -> pa.Tab
     return pa.table(list(columns), names=["contact", "at", *(["hash"] if keyed else []), *map(path_text, paths)])
 
 
-def _rows(db: sqlite3.Connection, kind: int, paths: Sequence[Path], after: Millis, *, keyed: bool) -> pa.Table:
+def _rows(db: sqlite3.Connection, kind: int, paths: Sequence[Path], after: Millis, upto: Millis, *, keyed: bool) -> pa.Table:
     """Events of one type that are not sealed, by time and hash: the primary key's own order."""
+    return rows_of(db, "events where type = ? and at > ? and at <= ? order by at, hash", (kind, after, upto), paths, keyed=keyed)
+
+
+def rows_of(
+    db: sqlite3.Connection, where: str, bound: Sequence[int], paths: Sequence[Path], *, keyed: bool = False,
+) -> pa.Table:
+    """What stands in a table that has the columns of events, in the shape of `table`. *where*: SQL from its name on, and *bound* to
+    its marks; *keyed*: with the column `hash`."""
     places = [in_sql(path) for path in paths]
     wanted = ["contact", "at", *(["hash"] if keyed else []), *(sql for sql, _, _ in places)]
     cursor = db.execute(
-        f"select {', '.join(wanted)} from events where type = ? and at > ? order by at, hash",  # noqa: S608 - our own names
-        (*(value for _, values, _ in places for value in values), kind, after),
+        f"select {', '.join(wanted)} from {where}",  # noqa: S608 - our own names
+        (*(value for _, values, _ in places for value in values), *bound),
     )
     tables = []
     for rows in chunks(cursor, ["contact", "at"] + ["hash"] * keyed, len(places)):
@@ -182,6 +202,21 @@ def _of_contact(folder: FilePath, part: Slice, who: Sequence[int], columns: Sequ
         found = archive.read(folder, part, ["at", "hash", *columns]).take(pa.array(spots))
         values = (column.to_pylist() for column in found.columns)
         yield from zip([part.type] * len(spots), *values, strict=True)
+
+
+def sealed_events(db: sqlite3.Connection, keys: Collection[Key], columns: Sequence[str]) -> Iterator[Row]:
+    """(type, time, hash, contact, *columns* after the contact …) of the sealed events with these *keys*, taken back or not; the
+    contact is the one that it went into."""
+    into = archive.merged(db) if keys else None
+    for part in archive.slices(db) if keys else []:
+        near = {key for key in keys if key[0] == part.type and part.first <= key[1] <= part.last}
+        if near:
+            held = archive.read(archive.folder(db), part, ["at", "hash", *columns])
+            spots = np.flatnonzero(np.isin(held.column("hash").to_numpy(), [key[2] for key in near]))
+            values = (column.to_pylist() for column in held.take(pa.array(spots)).columns)
+            for at, hash_, contact, *rest in zip(*values, strict=True):
+                if (part.type, at, hash_) in near:
+                    yield (part.type, at, hash_, contact if into is None else int(into[contact]), *rest)
 
 
 # --- how many -------------------------------------------------------------------------------------------------------------

@@ -17,6 +17,7 @@ from connectors.base import DAY, Millis
 from sync.crash import crash_point
 from sync.language.values import Path
 from sync.store import archive
+from sync.store.changes import unheard
 from sync.store.periods import LONG_AGO, Period, month_of, period_of, sealable_until
 from sync.store.store import Store
 from sync.store.writing import promoted, write
@@ -117,7 +118,8 @@ def _seal(store: Store, period: Period, wanted: Wanted, done: Sealed) -> None:
         own = {kind: promoted(wanted(name)) for kind, name in names.items()}
         made = write(db, period, sources, names, own)
         crash_point("seal.before_commit")
-        archive.replace(db, period, sources, made.file, made.slices, names)
+        with unheard(db):                           # the same events, elsewhere
+            archive.replace(db, period, sources, made.file, made.slices, names)
     crash_point("seal.after_commit")
     done.events += made.fresh
     done.written += [made.file.name] if made.file else []
