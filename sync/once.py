@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping
+from collections.abc import Callable, Collection, Mapping
 from typing import Any
 
 from connectors.base import PlatformError
@@ -18,9 +18,24 @@ from sync.reconcile.sender import Report
 from sync.store import outbox
 from sync.street import Street, pull
 
+Pulling = Callable[[Street, Collection[str], bool | None], list[Pulled]]
+Evaluating = Callable[[Street], Evaluation]
+
+
+def pull_now(street: Street, connections: Collection[str], complete: bool | None) -> list[Pulled]:
+    """Pull, and wait for it."""
+    return pull(street, connections, complete=complete)
+
+
+def evaluate_all(street: Street) -> Evaluation:
+    """A full pass, over the segments that families have by now, too."""
+    street.config = refreshed(street.store, street.config, street.sources, street.clock.now())
+    return evaluate(street.store, street.config, street.sources, street.clock.now())
+
 
 def sync_once(
     street: Street, connections: Collection[str] = (), *, complete: bool | None = None, data_may_go: bool = True,
+    pulling: Pulling = pull_now, evaluating: Evaluating = evaluate_all,
 ) -> tuple[dict[str, Any], ExitCode]:
     """Pull, look, evaluate, judge, approve what may go by itself, send: what `sync` prints, and the exit code.
 
@@ -28,21 +43,30 @@ def sync_once(
     """
     with street.store.transaction() as db:
         outbox.recover(db)                          # what the run before could not note, where this process lived on
-    pulled = pull(street, connections, complete=complete)
+    pulled = pulling(street, connections, complete)
     wrong = reconciling.look_at_targets(street, connections, complete=complete)
-    _, judged = judged_now(street)
+    judged = reconciling.judge_targets(street, evaluating(street))
     judged = [each for each in judged if not connections or each.spec.connection in connections]
+    outcome, sent = settle(street, judged, wrong, data_may_go, connections)
+    outcome["pulled"] = pulled_report(pulled)
+    outcome["sealed"] = _sealed(street, outcome["problems"])
+    code = ExitCode.FAILED if outcome["problems"] else code_of(street, pulled, [], sent)
+    return outcome, ExitCode.REFUSED if outcome["refused"] and code is ExitCode.OK else code
+
+
+def settle(
+    street: Street, judged: Collection[Judged], wrong: Mapping[str, str], data_may_go: bool, connections: Collection[str] = (),
+) -> tuple[dict[str, Any], dict[str, Report]]:
+    """Let go what may go by itself, except targets with which something is *wrong*, and send it: what came of it, and the reports."""
     enqueued, waiting, failed = _let_go(street, [j for j in judged if j.key not in wrong], data_may_go)
-    name = reconciling.keep(street, judged, "sync") if waiting else ""
+    name = reconciling.keep(street, list(judged), "sync") if waiting else ""
     sent = send(street, {j.state.id for j in judged if j.key in enqueued}, connections)
     ways = {j.key: way_through(name, j.key, guards_of(j)) for j in judged if j.key in waiting}
     outcome = outcome_report(name, enqueued, waiting, {}, sent, ways)
-    outcome["problems"] = wrong | failed
-    outcome["pulled"] = pulled_report(pulled)
+    outcome["problems"] = dict(wrong) | failed
     outcome["withheld"] = {j.key: dict(j.plan.withheld) for j in judged if j.plan.withheld}
-    outcome["sealed"] = _sealed(street, outcome["problems"])
-    code = ExitCode.FAILED if outcome["problems"] else code_of(street, pulled, [], sent)
-    return outcome, ExitCode.REFUSED if waiting and code is ExitCode.OK else code
+    outcome["pulled"] = []
+    return outcome, sent
 
 
 def _sealed(street: Street, problems: dict[str, str]) -> dict[str, Any] | None:
@@ -82,8 +106,7 @@ def why_waiting(each: Judged, data_may_go: bool) -> str:
 
 def judged_now(street: Street, segments: Collection[str] = (), platform: str = "") -> tuple[Evaluation, list[Judged]]:
     """Evaluate, then judge the targets."""
-    street.config = refreshed(street.store, street.config, street.sources, street.clock.now())
-    evaluation = evaluate(street.store, street.config, street.sources, street.clock.now())
+    evaluation = evaluate_all(street)
     return evaluation, reconciling.judge_targets(street, evaluation, only=segments, platform=platform)
 
 

@@ -32,6 +32,7 @@ COMMANDS = {                                        # name → module, what it d
     "explain": ("sync.cli.explain", "Why a contact is in a segment, or not, and until when."),
     "preview": ("sync.cli.preview", "What a segment comes to: counts per condition, a sample, the past days, overlap."),
     "diff": ("sync.cli.diff", "Who would enter and leave between two configs."),
+    "verify": ("sync.cli.verify", "Hold the memberships to a full pass: a difference is a bug."),
     "events": ("sync.cli.look", "Which events there are, and what the platforms call them."),
     "seal": ("sync.cli.seal", "Seal old events into files now; `sync` and `run` do it once a day."),
     "runs": ("sync.cli.look", "What was run, when, and how it went."),

@@ -1,21 +1,33 @@
-"""The daemon: one run of the street after the other, when the config says so, until told to stop."""
+"""The daemon: one run of the street after the other, when the config says so, until told to stop; and between and during them
+the tick, which keeps memberships true to the second.
+
+The main thread alone answers and sends. Pulls work in threads of their own, and each page that they commit is taken in at once.
+"""
 
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping
+from concurrent.futures import ThreadPoolExecutor, wait
+from dataclasses import dataclass
 from typing import Any
 
 from connectors.base import Clock, Millis, PlatformError
 from sync.config.model import Apply, Daily
+from sync.evaluate.live import Live
+from sync.evaluate.run import Evaluation
+from sync.evaluate.tick import Diff
 from sync.halting import Halted
+from sync.ingest.pull import Pulled
 from sync.model import ExitCode, StoreFull
-from sync.once import sync_once
+from sync.once import settle, sync_once
+from sync.reconcile.run import judge_targets
 from sync.runs import recorded
-from sync.street import Street
+from sync.street import Street, pull
 from sync.timetable import next_due
 
 LONGEST_WAIT = 5.0                                  # real seconds between two looks at the clock, which may be stepped
+TAKE_IN = 0.2                                       # real seconds between two looks at what a pull committed
 
 Say = Callable[[str], None]
 
@@ -29,15 +41,24 @@ def serve(street: Street, stop: threading.Event, say: Say) -> ExitCode:
     schedule = street.config.schedule
     say(f"started: {len(street.config.segments)} segments on {', '.join(street.sources) or 'no connection'}; data changes go "
         + ("by themselves to targets that were applied once" if schedule.apply.data is Apply.AUTO else "by hand: segmentd sync"))
-    _one_run(street, say)
-    while _until_due(street.clock, schedule.pull.changes, street.config.settings.timezone, stop):
-        _one_run(street, say)
+    following = Following(street, say)
+    following.run()
+    while _until_due(street.clock, schedule.pull.changes, street.config.settings.timezone, stop, following.meanwhile):
+        following.run()
     say("stopped: what was not sent stays in the outbox")
     return ExitCode.OK
 
 
-def _until_due(clock: Clock, every: Daily | Millis, zone: str, stop: threading.Event) -> bool:
-    """Wait until *every* falls due again, counted from now, or for *stop*; whether it was the time that came.
+def no_tick() -> Millis | None:
+    """Nothing falls due by itself."""
+    return None
+
+
+def _until_due(
+    clock: Clock, every: Daily | Millis, zone: str, stop: threading.Event, meanwhile: Callable[[], Millis | None] = no_tick,
+) -> bool:
+    """Wait until *every* falls due again, counted from now, or for *stop*; whether it was the time that came. *meanwhile* does what
+    is due between, and says when there is more to do.
 
     A clock that steps back while we wait must not silence us: then it is counted from where the clock stands.
     """
@@ -45,35 +66,87 @@ def _until_due(clock: Clock, every: Daily | Millis, zone: str, stop: threading.E
     while not stop.is_set():
         now = clock.now()
         last = min(last, now)
-        left = (next_due(every, last, zone) - now) / 1000
-        if left <= 0:
+        if next_due(every, last, zone) <= now:
             return True
-        stop.wait(min(left, LONGEST_WAIT))
+        due = meanwhile()
+        now = clock.now()
+        ahead = [next_due(every, last, zone) - now, *([due - now] if due is not None else [])]
+        stop.wait(min(max(0, min(ahead)) / 1000, LONGEST_WAIT))
     return False
 
 
-def _one_run(street: Street, say: Say) -> None:
-    """Pull, evaluate, plan, send; what came of it is said and recorded, whatever it was."""
-    street.failures.clear()
-    may_go = street.config.schedule.apply.data is Apply.AUTO
-    with recorded(street.store, street.clock, "run") as record:
+@dataclass
+class Following:
+    """What the daemon does over and over, and what it remembers between."""
+
+    street: Street
+    say: Say
+
+    def __post_init__(self) -> None:
+        self.live = Live(self.street.store, self.street.config, self.street.sources)
+        self.may_go = self.street.config.schedule.apply.data is Apply.AUTO
+
+    def run(self) -> None:
+        """Pull, evaluate, plan, send; what came of it is said and recorded, whatever it was."""
+        self.street.failures.clear()
+        self._recorded("run", lambda: sync_once(
+            self.street, data_may_go=self.may_go, pulling=self._pull, evaluating=self._evaluation,
+        ))
+
+    def meanwhile(self) -> Millis | None:
+        """Tick if there is something to do, and bring what changed to its targets; when there is more to do."""
         try:
-            outcome, code = sync_once(street, data_may_go=may_go)
+            diff = self.live.tick(self.street.clock.now())
         except StoreFull as full:
-            record.end(full.code, {"error": "disk full"})
-            say(str(full))
-            return
-        except Halted:
-            record.end(ExitCode.OK, {"stopped": "on request"})
-            return
-        except PlatformError as error:
-            record.end(ExitCode.FAILED, {"error": str(error)})
-            say(f"{error}; the next run tries again")
-            return
-        numbers = {k: outcome[k] for k in ("added", "removed", "dead", "waiting")}
-        record.end(code, {**numbers, "unused": list(street.failures)})
-    for line in _told(outcome):
-        say(line)
+            self.say(str(full))
+            return None
+        if diff is not None and diff.segments:
+            self._say_who_moved(diff)
+            if self.may_go:
+                self._recorded("tick", lambda: self._settle(diff))
+        return self.live.next_due
+
+    def _settle(self, diff: Diff) -> tuple[dict[str, Any], ExitCode]:
+        """The targets of the segments that changed, by the same rules as in a run."""
+        judged = judge_targets(self.street, self._evaluation(self.street), only=diff.segments)
+        outcome, _ = settle(self.street, judged, {}, self.may_go)
+        return outcome, ExitCode.FAILED if outcome["problems"] else ExitCode.REFUSED if outcome["refused"] else ExitCode.OK
+
+    def _evaluation(self, street: Street) -> Evaluation:
+        return self.live.evaluation(street.clock.now())
+
+    def _pull(self, street: Street, connections: Collection[str], complete: bool | None) -> list[Pulled]:
+        """Pull, and take in what it commits while it works."""
+        with ThreadPoolExecutor(1, thread_name_prefix="segmentd-pull") as pool:
+            pulling = pool.submit(pull, street, connections, complete=complete)
+            while not wait([pulling], TAKE_IN).done:
+                if (diff := self.live.tick(street.clock.now())) is not None:
+                    self._say_who_moved(diff)
+            return pulling.result()
+
+    def _say_who_moved(self, diff: Diff) -> None:
+        for name in sorted(diff.segments):
+            self.say(f"{name}: {len(diff.entered.get(name, ()))} entered, {len(diff.left.get(name, ()))} left")
+
+    def _recorded(self, command: str, work: Callable[[], tuple[dict[str, Any], ExitCode]]) -> None:
+        with recorded(self.street.store, self.street.clock, command) as record:
+            try:
+                outcome, code = work()
+            except StoreFull as full:
+                record.end(full.code, {"error": "disk full"})
+                self.say(str(full))
+                return
+            except Halted:
+                record.end(ExitCode.OK, {"stopped": "on request"})
+                return
+            except PlatformError as error:
+                record.end(ExitCode.FAILED, {"error": str(error)})
+                self.say(f"{error}; the next run tries again")
+                return
+            numbers = {k: outcome[k] for k in ("added", "removed", "dead", "waiting")}
+            record.end(code, {**numbers, "unused": list(self.street.failures)})
+        for line in _told(outcome):
+            self.say(line)
 
 
 def _told(outcome: Mapping[str, Any]) -> Iterator[str]:

@@ -53,16 +53,28 @@ class Evaluation:
 def evaluate(store: Store, config: Config, sources: Mapping[str, Origin], now: Millis) -> Evaluation:
     """Answer all segments at *now* and keep the memberships; a failing segment keeps its last good one."""
     rules = {name: segment.rule for name, segment in config.segments.items()}
-    digests = {name: digest_of(rule_digest(name, rules), *meaning_of(config, sources, name, rules)) for name in rules}
-    grounds = {name: ground_of(store, config, sources, name, rules, now) for name in rules}
+    digests, grounds = digests_of(config, sources), grounds_of(store, config, sources, now)
     snapshot, result = snapshot_of(store, config, sources, rules.values()), NOTHING
     for names in layers(rules) or [[]]:
         result = full_pass(snapshot, {name: rules[name] for name in names}, now, result)
         with store.transaction() as db:
             memberships.unsettle(db, rules)
             _write(db, names, result, digests, grounds, now)
+            memberships.stamp(db, now)
             crash_point("evaluate.before_commit")
     return Evaluation(now, result, digests, grounds, renamed(store, config, digests))
+
+
+def digests_of(config: Config, sources: Mapping[str, Origin]) -> dict[str, str]:
+    """By segment: equal while its answers mean the same."""
+    rules = {name: segment.rule for name, segment in config.segments.items()}
+    return {name: digest_of(rule_digest(name, rules), *meaning_of(config, sources, name, rules)) for name in rules}
+
+
+def grounds_of(store: Store, config: Config, sources: Mapping[str, Origin], now: Millis) -> dict[str, Ground]:
+    """By segment: what its answer rests on."""
+    rules = {name: segment.rule for name, segment in config.segments.items()}
+    return {name: ground_of(store, config, sources, name, rules, now) for name in rules}
 
 
 def _write(

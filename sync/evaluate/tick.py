@@ -58,7 +58,7 @@ class Diff:
         return {*self.entered, *self.left}
 
 
-def unrecorded(segment: str, came: Ints, went: Ints) -> None:
+def unrecorded(segment: str, members: Mask, came: Ints, went: Ints) -> None:
     """Nobody keeps it."""
 
 

@@ -14,7 +14,7 @@ from sync.evaluate.snapshot import Ints, Mask, every, some
 from sync.language.graph import sequence
 from sync.language.nodes import All, AnyOf, InSegment, Node, NoneOf, Not
 
-Record = Callable[[str, Ints, Ints], None]          # segment, who entered, who left
+Record = Callable[[str, Mask, Ints, Ints], None]    # segment, who is in it now (by contact id), who entered, who left
 COMPOUND = (All, AnyOf, NoneOf, Not, InSegment)     # what is answered from other answers
 
 
@@ -106,7 +106,7 @@ class Trees:
                 came, went = self._answer(name, leaves, contacts, alive)
                 moved[name] = np.union1d(came, went)
                 if len(moved[name]):
-                    record(name, came, went)
+                    record(name, self.members[name], came, went)
                 entered |= {name: came} if len(came) else {}
                 left |= {name: went} if len(went) else {}
         return entered, left

@@ -98,6 +98,14 @@ def _differs(columns: tuple[str, ...]) -> str:
     return " or ".join(f"old.{name} is not new.{name}" for name in columns)
 
 
+def waiting(store: Store) -> bool:
+    """Whether anything was written down since it was last taken."""
+    return store.one(
+        "select 1 from hearing where lost or exists (select 1 from heard_events) or exists (select 1 from heard_contacts) "
+        "or exists (select 1 from heard_merges)",
+    ) is not None
+
+
 @contextmanager
 def unheard(db: sqlite3.Connection) -> Iterator[None]:
     """What is done inside changes where events stand, and nothing about them."""

@@ -59,6 +59,37 @@ def write_segment(
     )
 
 
+def stand(db: sqlite3.Connection, name: str, rule: str, at: Millis, *, settled: bool) -> None:
+    """At *at* a segment was answered, and its membership is what it was."""
+    db.execute(
+        "insert into segments (name, rule, evaluated, members, digest, failure, settled) values (?1, ?2, ?3, ?5, ?6, null, ?4) "
+        "on conflict do update set rule = ?2, evaluated = ?3, failure = null, settled = ?4",
+        (name, rule, at, settled, zlib.compress(b""), digest_of(b"")),
+    )
+
+
+def stamp(db: sqlite3.Connection, at: Millis) -> None:
+    """All memberships are true at *at*, of the data that is in the store now."""
+    db.execute("insert or replace into meta values ('frontier', ?)", (f"{at} {data_digest(db)}",))
+
+
+def stamped(db: sqlite3.Connection) -> tuple[Millis, bool] | None:
+    """When memberships were last true, and whether that was of the data that is in the store now; None where they never were."""
+    row = db.execute("select value from meta where key = 'frontier'").fetchone()
+    if row is None:
+        return None
+    at, _, digest = row[0].partition(" ")
+    return int(at), digest == data_digest(db)
+
+
+def data_digest(db: sqlite3.Connection) -> str:
+    """Another one after every page that was taken in, every look at a tag or list, and every merge."""
+    pulled = db.execute("select connection, stream, cursor, watermark, started, finished, swept, rows from streams order by 1, 2")
+    looked = db.execute("select id, viewed from targets where key like '@%' order by 1")
+    people = db.execute("select count(*), count(merged_into) from contacts")
+    return digest_of(*(repr(rows.fetchall()) for rows in (pulled, looked, people)))
+
+
 def unsettle(db: sqlite3.Connection, evaluated: Collection[str]) -> None:
     """Segments that are not *evaluated* now are not followed: when they are again, that is a baseline."""
     db.execute(

@@ -18,9 +18,11 @@ import pytest
 from connectors.base import DAY, HOUR, SECOND, SystemClock, VirtualClock
 from connectors.sandbox.server import Sandbox
 from connectors.sandbox.world import random_world
-from sync.daemon.service import _until_due
-from tests.cli.ground import SEGMENTS, said
+from sync.cli.common import opened, read_config
+from sync.daemon.service import Following, _until_due
+from tests.cli.ground import SEGMENTS, Ground, said
 from tests.e2e.stage import write_config
+from tests.e2e.test_real_clock import buy
 
 PATIENCE = 30.0
 
@@ -182,3 +184,39 @@ def test_told_to_stop_it_waits_no_more() -> None:
     stop = threading.Event()
     stop.set()
     assert not _until_due(VirtualClock(0), HOUR, "UTC", stop)
+
+
+# --- between runs ----------------------------------------------------------------------------------------------------------
+
+
+def test_time_alone_takes_somebody_out_and_their_tag_off_between_two_pulls(applied: Ground) -> None:
+    applied.change("event: order_placed\n", "event: order_placed\n    within: 30m\n")
+    applied.config.write_text(applied.config.read_text() + "schedule: {pull: {changes: 1h}, apply: {data: auto, edits: auto}}\n")
+    klaviyo, lines = applied.sandbox.applications["klaviyo"], list[str]()
+    buyer = next(row for row in klaviyo.rows("profiles").to_pylist() if not row["barred"])
+    with opened(read_config(applied.config), applied.clock, progress=False, stop=threading.Event()) as street:
+        following = Following(street, lines.append)
+        buy(applied.sandbox.urls["klaviyo"], buyer["id"])
+        bought = applied.clock.now()
+        applied.clock.set(bought + 120 * SECOND)
+        following.run()
+        assert buyer["id"] in buyers(applied)
+        lines.clear()
+        for _ in range(20):
+            due = following.live.next_due
+            assert due is not None
+            applied.clock.set(max(applied.clock.now(), due))
+            following.meanwhile()
+            if lines:
+                break
+    assert abs(applied.clock.now() - bought - 1800 * SECOND) < SECOND
+    assert lines[0] == "buyers: 0 entered, 1 left"
+    assert re.match("0 added, [12] removed", lines[1])
+    assert buyer["id"] not in buyers(applied)
+    assert applied.data("verify")["differences"] == {}
+    assert applied.data("runs")[0]["command"] == "tick"
+
+
+def buyers(ground: Ground) -> set[str]:
+    """Who is on Klaviyo's list."""
+    return {row["profile"] for row in ground.sandbox.applications["klaviyo"].rows("members").to_pylist() if row["name"] == "Buyers"}

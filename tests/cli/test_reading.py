@@ -133,7 +133,7 @@ def section(command: str) -> str:
 
 
 @pytest.mark.parametrize("argv", [
-    ["check"], ["config"], ["plan", "--offline"], ["apply"], ["sync"], ["status"], ["events"], ["seal"], ["runs"],
+    ["check"], ["config"], ["plan", "--offline"], ["apply"], ["sync"], ["status"], ["events"], ["seal"], ["verify"], ["runs"],
     ["explain", "@", "buyers"], ["preview", "readers"],
 ])
 def test_each_json_is_one_value_whose_keys_are_documented(applied: Ground, argv: list[str]) -> None:

@@ -11,8 +11,9 @@ import numpy as np
 import pyarrow as pa
 
 from sync.evaluate.from_people import snapshot_of, texts
-from sync.evaluate.snapshot import Ints, Snapshot
+from sync.evaluate.snapshot import Ints, Mask, Snapshot
 from sync.evaluate.source import Changes, Properties, Restricted
+from sync.evaluate.trees import Record
 from sync.language.nodes import Node
 from sync.language.person import Event, Move, Person, distinct_events
 from sync.language.values import Path, canonical, look, path_text
@@ -50,9 +51,9 @@ class World:
         at = table.column("at").to_numpy()
         return table.filter(pa.array((at > after) & (at <= upto)))
 
-    def recording(self, now: int) -> Callable[[str, Ints, Ints], None]:
+    def recording(self, now: int) -> Record:
         """Keeps who entered and left a segment at *now*."""
-        def record(segment: str, came: Ints, went: Ints) -> None:
+        def record(segment: str, members: Mask, came: Ints, went: Ints) -> None:
             for who, entered in [*((who, True) for who in came.tolist()), *((who, False) for who in went.tolist())]:
                 kept = self.people[who]
                 self.people[who] = replace(kept, moves=(*kept.moves, Move(segment, now, entered)))

@@ -1,0 +1,136 @@
+"""Memberships in the store, kept true from one full pass on: what is taken in and the passing of time change them at once.
+
+For the one writer. Everything that a tick reads and writes is one transaction, so that what it counted and what it wrote
+are of the same moment; where that fails nothing was written, and the next tick begins with a full pass.
+"""
+
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import Mapping
+from dataclasses import replace
+
+import numpy as np
+
+from connectors.base import Millis
+from sync.config.model import Config
+from sync.evaluate.following import Lost, StoreSource
+from sync.evaluate.from_store import StoreSnapshot
+from sync.evaluate.full_pass import Result
+from sync.evaluate.run import Evaluation, digests_of, grounds_of, snapshot_of
+from sync.evaluate.snapshot import Ints, Mask
+from sync.evaluate.tick import Diff, TickEngine
+from sync.evaluate.trees import Record
+from sync.source import Origin
+from sync.store import changes, entries, memberships
+from sync.store.store import Store
+
+
+class Live:
+    """Follows *store* under *config*. Nothing is answered, and nothing listened to, before the first `evaluation`."""
+
+    def __init__(self, store: Store, config: Config, sources: Mapping[str, Origin]) -> None:
+        self._store, self._config, self._sources = store, config, sources
+        self._rules = {name: segment.rule for name, segment in config.segments.items()}
+        self._digests = digests_of(config, sources)
+        self._grounds = grounds_of(store, config, sources, 0)
+        self._shape = self._shaped()
+        self._source = StoreSource(lambda: replace(self._shape))        # of its own moment: what one has read is not read again
+        self._engine: TickEngine | None = None
+        self._following = False                     # since the first evaluation
+
+    def _shaped(self) -> StoreSnapshot:
+        """Where everything that the rules may read is to be found."""
+        return snapshot_of(self._store, self._config, self._sources, self._rules.values())
+
+    @property
+    def next_due(self) -> Millis | None:
+        """When time alone may change something next; None before the first evaluation, or when nothing will."""
+        if self._following and self._engine is None:
+            return 0
+        return self._engine.next_due if self._engine else None
+
+    def tick(self, now: Millis) -> Diff | None:
+        """Take in what was committed, let time pass until *now*, and write who entered and left. None when nothing was to be done.
+
+        Raises StoreError; then the next one begins anew.
+        """
+        if not self._following:
+            return None
+        due = self.next_due
+        if (due is None or due > now) and not changes.waiting(self._store):
+            return None
+        try:
+            return self._advance(self._engine, now) if self._engine is not None else self._fill(now)
+        except Lost:
+            return self._fill(now)
+        except BaseException:
+            self._engine = None                     # it may count what was never committed
+            raise
+
+    def _advance(self, engine: TickEngine, now: Millis) -> Diff:
+        self._shape = self._shaped()
+        failed, at = dict(engine.failures), max(now, engine.frontier.now)
+        with self._store.transaction() as db, self._source.changes(engine.properties) as heard:
+            diff = engine.advance(now, heard, self._record(db, at))
+            self._note_failures(db, diff, failed)
+            memberships.stamp(db, at)
+        return diff
+
+    def _fill(self, now: Millis) -> Diff:
+        changes.listen(self._store)
+        self._engine, self._shape = None, self._shaped()
+        with self._store.transaction() as db, changes.taken(db):
+            memberships.unsettle(db, self._rules)
+            engine = TickEngine(self._source, self._rules, now, standing=self._standing(db), record=self._record(db, now))
+            self._note_failures(db, engine.start, {})
+            memberships.stamp(db, now)
+        self._engine = engine
+        return engine.start
+
+    def _standing(self, db: sqlite3.Connection) -> dict[str, Mask]:
+        """Members as they stand in the store, by contact id; those who were merged are the ones they went into."""
+        (size,) = db.execute("select coalesce(max(id), -1) + 1 from contacts").fetchone()
+        merged = entries.merged(db)
+        found = {}
+        for name, held in memberships.segments(self._store).items():
+            if name in self._rules:
+                found[name] = np.zeros(size, bool)
+                found[name][merged.resolve(held.members)] = True
+        return found
+
+    def _record(self, db: sqlite3.Connection, now: Millis) -> Record:
+        merged = entries.merged(db)
+
+        def record(name: str, members: Mask, came: Ints, went: Ints) -> None:
+            memberships.write_segment(
+                db, name, self._digests[name], np.flatnonzero(members).astype(np.int32), now,
+                settled=not self._grounds[name].waiting, merged=merged,
+            )
+
+        return record
+
+    def _note_failures(self, db: sqlite3.Connection, diff: Diff, before: Mapping[str, str]) -> None:
+        for name, why in diff.failures.items():
+            if before.get(name) != why:
+                memberships.fail_segment(db, name, why)
+        for name in before.keys() - diff.failures.keys():
+            self._stand(db, name, diff.frontier.now)
+
+    def _stand(self, db: sqlite3.Connection, name: str, at: Millis) -> None:
+        memberships.stand(db, name, self._digests[name], at, settled=not self._grounds[name].waiting)
+
+    def evaluation(self, now: Millis) -> Evaluation:
+        """What stands at *now*, with all that is known of the data under it; in the place of a full pass. Raises StoreError."""
+        self._grounds = grounds_of(self._store, self._config, self._sources, now)
+        self._following = True
+        self.tick(now)
+        if self._engine is None:
+            raise RuntimeError("a tick left no engine")
+        engine, at = self._engine, max(now, self._engine.frontier.now)
+        with self._store.transaction() as db:
+            for name in self._rules:
+                if name not in engine.failures:
+                    self._stand(db, name, at)
+        members = {name: mask for name, mask in engine.members.items() if name not in engine.failures}
+        return Evaluation(at, Result(members, dict(engine.failures), {}), self._digests, self._grounds)

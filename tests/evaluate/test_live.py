@@ -1,0 +1,155 @@
+"""Memberships in the store follow what is taken in and the clock, and are what a full pass says."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from connectors.base import DAY, SECOND, ProfileId
+from sync.config.load import load
+from sync.config.model import Config
+from sync.evaluate.live import Live
+from sync.evaluate.run import evaluate
+from sync.insight.verifying import verify
+from sync.source import origins
+from sync.store import entries, memberships
+from sync.store.store import Store
+from tests.store.ground import NOW, connected, event, profile, tell, write
+
+CONFIG = """
+version: 1
+settings: {timezone: UTC, store: store.db}
+connections:
+  mailchimp: {key: {env: K}}
+segments:
+  clicked:
+    event: order_placed
+    within: 20s
+  largest:
+    event: order_placed
+    max: {of: value, at_least: 10}
+    within: 20s
+  came:
+    entered: {segment: clicked, within: 1m}
+  neither:
+    none: [{segment: clicked}, {segment: largest}]
+"""
+
+
+@pytest.fixture
+def store(tmp_path: Path) -> Iterator[Store]:
+    with Store.writer(tmp_path / "store.db") as made:
+        connected(made)
+        write(made, 1, profile("p1", "one@example.com"), profile("p2", "two@example.com"))
+        yield made
+
+
+@pytest.fixture
+def config(tmp_path: Path) -> Config:
+    path = tmp_path / "config.yaml"
+    path.write_text(CONFIG.lstrip())
+    config, problems = load(path)
+    assert config is not None, problems
+    return config
+
+
+@pytest.fixture
+def live(store: Store, config: Config) -> Live:
+    made = Live(store, config, origins(config, store))
+    made.evaluation(NOW)
+    return made
+
+
+def members(store: Store) -> dict[str, list[int]]:
+    return {name: held.members.tolist() for name, held in memberships.segments(store).items()}
+
+
+def tell_order(store: Store, source: str, at: int, value: int, profile_id: str = "p1") -> None:
+    tell(store, 1, event(source, "Placed Order", at, properties={"OrderId": source, "$value": value}, profile=ProfileId(profile_id)))
+
+
+def test_what_is_committed_is_known_at_the_next_tick_and_time_takes_it_back_to_the_millisecond(store: Store, live: Live) -> None:
+    assert members(store) == {"clicked": [], "largest": [], "came": [], "neither": [0, 1]}
+    tell_order(store, "o1", NOW + SECOND, 12)
+    diff = live.tick(NOW + SECOND)
+    assert diff is not None
+    assert {name: who.tolist() for name, who in diff.entered.items()} == {"clicked": [0], "largest": [0]}
+    assert members(store) == {"clicked": [0], "largest": [0], "came": [], "neither": [1]}
+    assert live.tick(NOW + 21 * SECOND - 1) is None
+    live.tick(NOW + 21 * SECOND)
+    assert members(store) == {"clicked": [], "largest": [], "came": [], "neither": [0, 1]}
+
+
+def test_an_idle_tick_touches_nothing_and_says_when_to_come_back(store: Store, live: Live) -> None:
+    tell_order(store, "o1", NOW, 12)
+    live.tick(NOW)
+    before = store.rows("select * from meta")
+    assert live.next_due == NOW + 20 * SECOND
+    assert live.tick(NOW + 19 * SECOND) is None
+    assert store.rows("select * from meta") == before
+
+
+def test_a_clock_that_steps_back_takes_nothing_back(store: Store, live: Live) -> None:
+    tell_order(store, "o1", NOW, 12)
+    live.tick(NOW)
+    live.tick(NOW + 20 * SECOND)
+    tell_order(store, "o2", NOW, 12, "p2")
+    live.tick(NOW - DAY)
+    assert members(store)["clicked"] == []
+
+
+def test_conditions_on_who_entered_see_the_very_tick(store: Store, live: Live) -> None:
+    live.tick(NOW)
+    live.evaluation(NOW + SECOND)                   # a segment's history begins with its second answer on whole data
+    with store.transaction() as db:
+        db.execute("update segments set settled = 1")
+    tell_order(store, "o1", NOW + 2 * SECOND, 1)
+    live._grounds = {name: type(ground)("", "", ()) for name, ground in live._grounds.items()}
+    live.tick(NOW + 2 * SECOND)
+    assert entries.changes(store, "clicked").at.tolist() == [NOW + 2 * SECOND]
+    assert members(store)["came"] == [0]
+    live.tick(NOW + 62 * SECOND)
+    assert members(store)["came"] == []
+
+
+def test_a_tick_whose_transaction_fails_begins_anew(store: Store, live: Live, monkeypatch: pytest.MonkeyPatch) -> None:
+    tell_order(store, "o1", NOW, 12)
+
+    def breaks(*_: object) -> None:
+        raise RuntimeError("no room")
+
+    monkeypatch.setattr(memberships, "stamp", breaks)
+    with pytest.raises(RuntimeError):
+        live.tick(NOW)
+    monkeypatch.undo()
+    assert members(store)["clicked"] == []
+    assert live.next_due == 0
+    live.tick(NOW + SECOND)
+    assert members(store)["clicked"] == [0]
+
+
+def test_verify_finds_no_difference_and_finds_one_that_is_there(store: Store, config: Config, live: Live) -> None:
+    tell_order(store, "o1", NOW, 12)
+    live.tick(NOW)
+    found = verify(store, config, origins(config, store))
+    assert found is not None
+    assert (found.at, found.segments, found.differences) == (NOW, 4, {})
+    with store.transaction() as db:
+        held = memberships.segments(store)
+        memberships.write_segment(db, "clicked", held["clicked"].rule, held["neither"].members, NOW)
+    wrong = verify(store, config, origins(config, store))
+    assert wrong is not None
+    assert {name: (each.missing, each.surplus) for name, each in wrong.differences.items()} == {"clicked": (1, 1)}
+
+
+def test_after_a_full_pass_verify_agrees_too_and_not_once_more_was_taken_in(store: Store, config: Config) -> None:
+    sources = origins(config, store)
+    assert verify(store, config, sources) is None
+    evaluate(store, config, sources, NOW)
+    found = verify(store, config, sources)
+    assert found is not None
+    assert found.differences == {}
+    write(store, 1, profile("p3", "three@example.com"))
+    assert verify(store, config, sources) is None
