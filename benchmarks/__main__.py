@@ -10,9 +10,13 @@ import os
 import subprocess
 import sys
 
-QUICK = (["help"], ["full_pass"], ["load_events"], ["ingest"], ["pull"], ["incremental"], ["failed_page"], ["push"], ["sandbox_load"])
+QUICK = (
+    ["help"], ["full_pass"], ["tick"], ["load_events"], ["ingest"], ["pull"], ["incremental"], ["failed_page"], ["push"], ["sandbox_load"],
+)
 LONG = (["sealed_pass"], ["demo"], ["memory"])
-LARGE = (["sealed_pass", "--contacts", "1000000", "--events", "50000000"],)
+LARGE = (
+    ["sealed_pass", "--contacts", "1000000", "--events", "50000000"], ["tick", "--contacts", "1000000", "--events", "50000000"],
+)
 
 
 def main() -> int:

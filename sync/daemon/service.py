@@ -14,6 +14,7 @@ from typing import Any
 
 from connectors.base import Clock, Millis, PlatformError
 from sync.config.model import Apply, Daily
+from sync.evaluate.families import refreshed
 from sync.evaluate.live import Live
 from sync.evaluate.run import Evaluation
 from sync.evaluate.tick import Diff
@@ -90,7 +91,7 @@ class Following:
         """Pull, evaluate, plan, send; what came of it is said and recorded, whatever it was."""
         self.street.failures.clear()
         self._recorded("run", lambda: sync_once(
-            self.street, data_may_go=self.may_go, pulling=self._pull, evaluating=self._evaluation,
+            self.street, data_may_go=self.may_go, pulling=self._pull, evaluating=self._whole_evaluation,
         ))
 
     def meanwhile(self) -> Millis | None:
@@ -111,6 +112,14 @@ class Following:
         judged = judge_targets(self.street, self._evaluation(self.street), only=diff.segments)
         outcome, _ = settle(self.street, judged, {}, self.may_go)
         return outcome, ExitCode.FAILED if outcome["problems"] else ExitCode.REFUSED if outcome["refused"] else ExitCode.OK
+
+    def _whole_evaluation(self, street: Street) -> Evaluation:
+        """What stands, once it is known which segments the families have by now; a change of those begins with a full pass."""
+        before = street.config.segments
+        street.config = refreshed(street.store, street.config, street.sources, street.clock.now())
+        if street.config.segments != before:
+            self.live = Live(street.store, street.config, street.sources)
+        return self._evaluation(street)
 
     def _evaluation(self, street: Street) -> Evaluation:
         return self.live.evaluation(street.clock.now())

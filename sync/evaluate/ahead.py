@@ -60,6 +60,7 @@ class Edges:
         self.window = window
         after, upto = bounds(window, now)
         self.begin, self.end = Edge(after), Edge(upto)
+        self.due: Millis = 0                        # when the next event passes an edge, or more has to be fetched
 
     def held(self, batch: Batch) -> tuple[int, int]:
         """Positions of the rows that the window holds now."""
@@ -70,9 +71,11 @@ class Edges:
         for edge in (self.begin, self.end):
             if edge.awaits(batch):
                 edge.batches.append(batch)
+                self.due = 0
 
     def forget(self) -> None:
         """What was fetched is not true any more."""
+        self.due = 0
         for edge in (self.begin, self.end):
             edge.until = edge.upto = BEGINNING
             edge.batches = []
@@ -105,9 +108,9 @@ class Edges:
         edge.at = place
         edge.batches = [batch for batch in edge.batches if len(batch) and batch.at[-1] > place]
 
-    def due(self, now: Millis, fetch: Fetch) -> Millis:
-        """The first moment after *now* at which an edge passes an event, or more has to be fetched; `NEVER` when none will."""
-        return min(self._due(edge, now, fetch) for edge in (self.begin, self.end))
+    def look_ahead(self, now: Millis, fetch: Fetch) -> None:
+        """Find out when it is *due* after *now*; `NEVER` when no event will pass an edge."""
+        self.due = min(self._due(edge, now, fetch) for edge in (self.begin, self.end))
 
     def _due(self, edge: Edge, now: Millis, fetch: Fetch) -> Millis:
         if edge.at == BEGINNING:

@@ -84,13 +84,13 @@ class Batch:
 
     def range(self, after: Millis, upto: Millis) -> tuple[int, int]:
         """Positions (start, end) of the rows with after < at ≤ upto."""
-        start = int(np.searchsorted(self.at, after, side="right"))
-        return start, max(start, int(np.searchsorted(self.at, upto, side="right")))
+        start = int(self.at.searchsorted(after, side="right"))
+        return start, max(start, int(self.at.searchsorted(upto, side="right")))
 
     def added(self, lane: Lane, start: int, end: int) -> Counted:
         """Contacts of rows start … end that count in *lane*, and what each adds (None: one each)."""
         rows, weights = self.rows(lane)
-        first, last = np.searchsorted(rows, (start, end)).tolist()
+        first, last = int(rows.searchsorted(start)), int(rows.searchsorted(end))
         return self.contacts[rows[first:last]], None if weights is None else weights[first:last]
 
     def rows(self, lane: Lane) -> Counted:

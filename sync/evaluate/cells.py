@@ -17,13 +17,14 @@ NOBODY: Ints = np.zeros(0, np.int64)
 
 class Cells:
     """A sum per contact that never drifts: in 64 bits, or as high·2**26 + low once these could overflow. Nothing is held while all
-    are zero. *touched*: contacts whose sum may have changed since `settle`, with repeats."""
+    are zero. *changed*: contacts whose sum may have changed between the last two times that it was settled, each once."""
 
     def __init__(self, size: int) -> None:
         self._size, self._bound = size, 0
         self._low: Ints | None = None
         self._high: Ints | None = None
-        self.touched: list[Ints] = []
+        self._touched: list[Ints] = []
+        self.changed: Ints = NOBODY
 
     @staticmethod
     def of(filled: ExactSum) -> Cells:
@@ -38,7 +39,7 @@ class Cells:
         """Add each of *numbers* (None: 1 each) to its contact, or subtract it where *sign* is -1."""
         if not len(contacts):
             return
-        self.touched.append(contacts)
+        self._touched.append(contacts)
         most = 1 if numbers is None else max(abs(int(numbers.max())), abs(int(numbers.min())))
         low, bound = self._held(), most * len(contacts)
         if self._high is None and self._bound + bound >= ROOM:          # the bound only ever grew: look again
@@ -92,7 +93,7 @@ class Cells:
             high, low = self._split()
             high[taking], high[giving] = high[taking] + high[giving], 0
         low[taking], low[giving] = low[taking] + low[giving], 0
-        self.touched.append(np.array([giving, taking], np.int64))
+        self._touched.append(np.array([giving, taking], np.int64))
 
     def grow(self, size: int) -> None:
         """Room for *size* contacts."""
@@ -100,10 +101,11 @@ class Cells:
         self._low = None if self._low is None else grown(self._low, size, 0)
         self._high = None if self._high is None else grown(self._high, size, 0)
 
-    def settle(self) -> Ints:
-        """Who was touched since the last time, with repeats."""
-        found, self.touched = self.touched, []
-        return np.concatenate(found) if found else NOBODY
+    def settle(self) -> None:
+        """Gather who was touched since the last time."""
+        if self._touched or len(self.changed):
+            self.changed = np.unique(np.concatenate(self._touched)) if self._touched else NOBODY
+            self._touched = []
 
 
 def grown(values: npt.NDArray[G], size: int, filler: int | bool) -> npt.NDArray[G]:

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 
 import numpy as np
 
-from sync.evaluate.batch import Lane, lanes_of
+from sync.evaluate.batch import Lane, kinds_of, lanes_of
 from sync.evaluate.cells import NOBODY, Cells, grown
 from sync.evaluate.engine import Engine
 from sync.evaluate.numbers import passing, passing_average
@@ -22,7 +22,9 @@ class Counted:
 
     def __init__(self, node: Happened, cells: Mapping[Lane, Cells]) -> None:
         self.node = node
-        self._cells = {lane: cells[lane] for lane in lanes_of(node)}
+        self._cells = [cells[lane] for lane in lanes_of(node)]
+        self._count = cells[Lane(node.filter, node.window, "count")] if node.count is not None else None
+        self._measures = [(measure, _cells_of(node, measure, cells)) for measure in node.measures]
         self.mask: Mask = np.zeros(0, bool)
         self.broken: frozenset[int] = frozenset()
         self.reworded = False                       # who is broken, or why, may have changed when it was last judged
@@ -42,19 +44,22 @@ class Counted:
     def _answer(self, contacts: Ints) -> tuple[Mask, Mask]:
         """Whether it holds, and whether that cannot be said."""
         node, answers, broken = self.node, [], [np.zeros(len(contacts), bool)]
-        if node.count is not None:
-            count, _ = self._cells[Lane(node.filter, node.window, "count")].read(contacts)
-            answers.append(passing(node.count, count, 1_000_000))
-        for measure in node.measures:
-            held = {kind: self._cells[lane].read(contacts) for kind, lane in self._lanes(measure).items()}
+        if node.count is not None and self._count is not None:
+            answers.append(passing(node.count, self._count.read(contacts)[0], 1_000_000))
+        for measure, cells in self._measures:
+            held = {kind: each.read(contacts) for kind, each in cells.items()}
             total, wide = held["sum"]
             broken += [wide, held["oversized"][0] > 0, _mixed(held)]
             answers.append(passing_average(measure.test, total, held["numbers"][0]) if measure.kind == "average"
                            else passing(measure.test, total))
         return every(answers), some(broken)
 
-    def _lanes(self, measure: Measure) -> dict[str, Lane]:
-        return {lane.kind: lane for lane in self._cells if (lane.of, lane.currency) == (measure.of, measure.currency)}
+    def touched(self) -> Ints:
+        """Of whom it may answer otherwise since the cells were last settled, each once."""
+        parts = [cells.changed for cells in self._cells if len(cells.changed)]
+        if len(parts) > 1:
+            return np.unique(np.concatenate(parts))
+        return parts[0] if parts else NOBODY
 
     def grow(self, size: int) -> None:
         self.mask = grown(self.mask, size, False)
@@ -71,18 +76,9 @@ def _mixed(held: Mapping[str, tuple[Ints, Mask]]) -> Mask:
     return found
 
 
-def touched(cells: Mapping[Lane, Cells]) -> dict[Lane, Ints]:
-    """Per lane the contacts whose cells were touched, each once."""
-    found = {lane: held.settle() for lane, held in cells.items() if held.touched}
-    return {lane: np.unique(contacts) for lane, contacts in found.items()}
-
-
-def concerned(node: Happened, changed: Mapping[Lane, Ints]) -> Ints:
-    """The contacts of whom *node* may answer otherwise."""
-    parts = [changed[lane] for lane in lanes_of(node) if lane in changed]
-    if len(parts) > 1:
-        return np.unique(np.concatenate(parts))
-    return parts[0] if parts else NOBODY
+def _cells_of(node: Happened, measure: Measure, cells: Mapping[Lane, Cells]) -> dict[str, Cells]:
+    """The cells of a sum or an average, by kind."""
+    return {kind: cells[Lane(node.filter, node.window, kind, measure.of, measure.currency)] for kind in kinds_of(measure)}
 
 
 def countable(node: Node, engine: Engine) -> bool:

@@ -64,10 +64,12 @@ class Flow:
             return
         self._fetched = {}                                              # windows with the same edges share what is read
         for window, edges in self._edges.items():
-            entering, leaving = edges.move(now, self._fetch)
-            self._count(window, entering, 1)
-            self._count(window, leaving, -1)
-        self.due = min((edges.due(now, self._fetch) for edges in self._edges.values()), default=NEVER)
+            if edges.due <= now:
+                entering, leaving = edges.move(now, self._fetch)
+                self._count(window, entering, 1)
+                self._count(window, leaving, -1)
+                edges.look_ahead(now, self._fetch)
+        self.due = min((edges.due for edges in self._edges.values()), default=NEVER)
         self._fetched = {}
 
     def _count(self, window: Window, pieces: Collection[Piece], sign: int) -> None:

@@ -13,7 +13,7 @@ import orjson
 import pyarrow as pa
 
 from connectors.base import Millis
-from sync.evaluate.from_store import StoreSnapshot, consent_table, member_table, typed
+from sync.evaluate.from_store import StoreSnapshot, address_table, consent_table, member_table, typed
 from sync.evaluate.snapshot import Ints, Mask, Snapshot
 from sync.evaluate.source import Changes, Properties, renumbered
 from sync.language.values import Path, path_text
@@ -120,6 +120,13 @@ class SomeOf:
 
     def moves(self, segment: str) -> pa.Table:
         return self._renumbered(self._whole.moves(segment))
+
+    def addresses(self) -> pa.Table:
+        return self._renumbered(address_table(self._whole, self._ids))
+
+    def kept(self, segment: str) -> Ints | None:
+        members = self._whole.kept(segment)
+        return None if members is None else np.flatnonzero(np.isin(self._contacts, members))
 
     def pasts(self, path: Path) -> pa.Table:
         return self._renumbered(self._whole.pasts(path))

@@ -75,7 +75,7 @@ class StoreSnapshot:
         return pa.table([found.contacts, found.at, found.entered], schema=MOVES)
 
     def addresses(self) -> pa.Table:
-        return _table(self.store.rows("select contact, address from addresses order by contact, address"), ADDRESSES)
+        return address_table(self)
 
     @cached_property
     def _types(self) -> dict[str, int]:
@@ -100,6 +100,14 @@ def consent_table(snapshot: StoreSnapshot, contacts: str = "") -> pa.Table:
         "where p.state != 'gone' and (?1 = '' or p.contact in (select value from json_each(?1)))", contacts,
     )
     return _table([(*row[:5], bool(row[5]), row[6]) for row in rows], CONSENTS)
+
+
+def address_table(snapshot: StoreSnapshot, contacts: str = "") -> pa.Table:
+    """Rows of `ADDRESSES`; of *contacts* alone, where a JSON list of them is given."""
+    return _table(snapshot.store.rows(
+        "select contact, address from addresses where ?1 = '' or contact in (select value from json_each(?1)) order by contact, address",
+        contacts,
+    ), ADDRESSES)
 
 
 def member_table(snapshot: StoreSnapshot, contacts: str = "") -> pa.Table:

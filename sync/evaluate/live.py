@@ -17,6 +17,7 @@ from sync.config.model import Config
 from sync.evaluate.following import Lost, StoreSource
 from sync.evaluate.from_store import StoreSnapshot
 from sync.evaluate.full_pass import Result
+from sync.evaluate.lives import renamed
 from sync.evaluate.run import Evaluation, digests_of, grounds_of, snapshot_of
 from sync.evaluate.snapshot import Ints, Mask
 from sync.evaluate.tick import Diff, TickEngine
@@ -133,4 +134,5 @@ class Live:
                 if name not in engine.failures:
                     self._stand(db, name, at)
         members = {name: mask for name, mask in engine.members.items() if name not in engine.failures}
-        return Evaluation(at, Result(members, dict(engine.failures), {}), self._digests, self._grounds)
+        return Evaluation(at, Result(members, dict(engine.failures), {}), self._digests, self._grounds,
+                          renamed(self._store, self._config, self._digests))

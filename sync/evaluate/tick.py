@@ -20,7 +20,7 @@ import numpy as np
 from connectors.base import Millis
 from sync.evaluate.batch import Lane, lanes_of
 from sync.evaluate.cells import NOBODY, Cells, grown
-from sync.evaluate.counted import Counted, concerned, countable, touched
+from sync.evaluate.counted import Counted, countable
 from sync.evaluate.engine import Engine, LocalEngine
 from sync.evaluate.flow import Flow
 from sync.evaluate.recheck import Asked, Rechecks
@@ -141,7 +141,8 @@ class TickEngine:
         for name in {*types, *self._flows}:
             self._flow(name).take(self._lanes_taking(name), now)
         self._counted = {node: self._counted.get(node) or Counted(node, self._cells) for node in nodes}
-        touched(self._cells)
+        for cells in self._cells.values():
+            cells.settle()
         for leaf in self._counted.values():
             leaf.grow(len(self._alive))
             self._judge(leaf, np.arange(self._size))
@@ -212,14 +213,15 @@ class TickEngine:
 
     def _judge_touched(self, fresh: Ints) -> dict[Node, Ints]:
         """Counters answered anew where a cell was touched."""
-        changed = touched(self._cells)
-        flipped = {}
-        for node, leaf in self._counted.items():
-            contacts = concerned(leaf.node, changed)
+        for cells in self._cells.values():
+            cells.settle()
+        flipped: dict[Node, Ints] = {}
+        for leaf in self._counted.values():
+            contacts = leaf.touched()
             if len(fresh):
                 contacts = np.union1d(contacts, fresh)
             if len(contacts) and len(found := self._judge(leaf, contacts)):
-                flipped[node] = found
+                flipped[leaf.node] = found
         return flipped
 
     def _judge(self, leaf: Counted, contacts: Ints) -> Ints:

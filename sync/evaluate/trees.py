@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 
 import numpy as np
 
@@ -12,6 +12,7 @@ from sync.evaluate.counted import Counted
 from sync.evaluate.recheck import Rechecks
 from sync.evaluate.snapshot import Ints, Mask, every, some
 from sync.language.graph import sequence
+from sync.language.needs import needs
 from sync.language.nodes import All, AnyOf, InSegment, Node, NoneOf, Not
 
 Record = Callable[[str, Mask, Ints, Ints], None]    # segment, who is in it now (by contact id), who entered, who left
@@ -46,6 +47,10 @@ class Leaves:
         leaf = self.rechecks.leaves[node]
         return leaf.why if len(leaf.suspects) else ""
 
+    def fail(self) -> bool:
+        """Whether any of them cannot be answered of somebody."""
+        return any(leaf.broken for leaf in self.counted.values()) or any(len(leaf.suspects) for leaf in self.rechecks.leaves.values())
+
     def segments(self, node: Node) -> frozenset[str]:
         """The segments that a condition asks by itself."""
         return self.rechecks.leaves[node].needs.segments if node in self.rechecks.leaves else frozenset()
@@ -59,6 +64,11 @@ class Trees:
         self._order, rings = sequence(rules)
         self._rings = {name: "segments ask each other in a ring: " + " → ".join(ring) for ring in rings for name in ring}
         self._leaves = {name: leaves_of([rule]) for name, rule in rules.items()}
+        self._asking = {name: [node for node in held if needs(node).segments] for name, held in self._leaves.items()}
+        self._over: dict[Node, list[str]] = {}      # condition → segments that rest on it
+        for name, held in self._leaves.items():
+            for node in held:
+                self._over.setdefault(node, []).append(name)
         self._asks = {name: {node.name for node in _conditions(rule) if isinstance(node, InSegment)} for name, rule in rules.items()}
         self.members: dict[str, Mask] = dict(standing or {})
         self.failures: dict[str, str] = {}
@@ -96,37 +106,49 @@ class Trees:
         left: dict[str, Ints] = {}
         moved: dict[str, Ints] = {}
         self._turned.clear()
-        waiting = dict(asked)
+        waiting, parts, broken = dict(asked), self._parted(flipped), leaves.fail()
         for name in self._order:
-            self._ask_those_that_ask(name, leaves, flipped, moved, waiting, size, now)
-            if self._fails(name, leaves):
+            if self._asking[name]:
+                self._ask_those_that_ask(name, leaves, flipped, parts, moved, waiting, size, now)
+                broken = leaves.fail()
+            if (broken or self.failures or self._rings) and self._fails(name, leaves):
                 continue
-            contacts = self._concerned(name, flipped, moved, fresh, size)
+            contacts = self._concerned(name, parts.get(name, []), moved, fresh, size)
             if len(contacts):
                 came, went = self._answer(name, leaves, contacts, alive)
-                moved[name] = np.union1d(came, went)
+                moved[name] = np.sort(np.concatenate([came, went]))
                 if len(moved[name]):
                     record(name, self.members[name], came, went)
                 entered |= {name: came} if len(came) else {}
                 left |= {name: went} if len(went) else {}
         return entered, left
 
+    def _parted(self, flipped: Mapping[Node, Ints]) -> dict[str, list[Ints]]:
+        """By segment the contacts of whom a condition under it flipped."""
+        parts: dict[str, list[Ints]] = {}
+        for node, contacts in flipped.items():
+            for name in self._over.get(node, ()) if len(contacts) else ():
+                parts.setdefault(name, []).append(contacts)
+        return parts
+
     def _ask_those_that_ask(
-        self, name: str, leaves: Leaves, flipped: dict[Node, Ints], moved: Mapping[str, Ints], waiting: dict[Node, Ints], size: int,
-        now: Millis,
+        self, name: str, leaves: Leaves, flipped: dict[Node, Ints], parts: dict[str, list[Ints]], moved: Mapping[str, Ints],
+        waiting: dict[Node, Ints], size: int, now: Millis,
     ) -> None:
         """Conditions that look at other segments: these come first in the order, so they are known by now."""
-        for node in self._leaves[name]:
+        for node in self._asking[name]:
             segments = leaves.segments(node)
-            if not segments or node in flipped:
+            if node in flipped:
                 continue
             if segments & self._turned or not leaves.rechecks.leaves[node].answered:
                 contacts: Ints = np.arange(size)
             else:
-                parts = [waiting.pop(node, NOBODY), *(moved[each] for each in segments if each in moved)]
-                contacts = np.unique(np.concatenate(parts))
+                contacts = np.unique(np.concatenate([waiting.pop(node, NOBODY), *(moved[each] for each in segments if each in moved)]))
             if len(contacts):
-                flipped |= leaves.rechecks.ask({node: contacts}, size, now, self.standing)
+                found = leaves.rechecks.ask({node: contacts}, size, now, self.standing)
+                flipped |= found
+                for other, held in self._parted(found).items():
+                    parts.setdefault(other, []).extend(held)
 
     def _fails(self, name: str, leaves: Leaves) -> bool:
         """Whether the segment cannot be answered; notes why."""
@@ -148,15 +170,14 @@ class Trees:
             elif not isinstance(node, COMPOUND):
                 yield leaves.failure(node)
 
-    def _concerned(self, name: str, flipped: Mapping[Node, Ints], moved: Mapping[str, Ints], fresh: Ints, size: int) -> Ints:
+    def _concerned(self, name: str, parts: Collection[Ints], moved: Mapping[str, Ints], fresh: Ints, size: int) -> Ints:
         """Of whom the segment may answer otherwise."""
         if name in self._pending:
             self._pending.discard(name)
             self._turned.add(name)
             return np.arange(size)
-        parts = [flipped[node] for node in self._leaves[name] if node in flipped]
-        parts += [moved[each] for each in self._asks[name] if each in moved]
-        found = [part for part in (*parts, fresh) if len(part)]
+        asked = (moved[each] for each in self._asks[name] if each in moved)
+        found = [part for part in (*parts, *asked, fresh) if len(part)]
         return np.unique(np.concatenate(found)) if len(found) > 1 else found[0] if found else NOBODY
 
     def _answer(self, name: str, leaves: Leaves, contacts: Ints, alive: Mask) -> tuple[Ints, Ints]:

@@ -16,7 +16,7 @@ from sync.evaluate.source import Changes, Properties, Restricted
 from sync.evaluate.trees import Record
 from sync.language.nodes import Node
 from sync.language.person import Event, Move, Person, distinct_events
-from sync.language.values import Path, canonical, look, path_text
+from sync.language.values import Path, canonical, decode, look, path_text
 from tests.evaluate import worlds
 
 BESIDE = (-1, 0, 0, 1, -worlds.HOUR, worlds.HOUR, 1, 500, 20_000, 90_000, 600_000)     # an event is so long before or after an edge
@@ -96,15 +96,13 @@ class World:
 
 def tables(rows: Counter[Row], properties: Properties) -> dict[str, pa.Table]:
     """Events by type, as a source tells them."""
-    import orjson
-
     found = {}
     for name in sorted({row[1] for row in rows}):
         wanted: Collection[Path] | None = properties(name)
         if wanted is None:
             continue
         mine = sorted((row for row in rows.elements() if row[1] == name), key=lambda row: row[2])
-        held = [orjson.loads(row[3]) for row in mine]
+        held = [decode(row[3]) for row in mine]
         found[name] = pa.table({
             "contact": pa.array([row[0] for row in mine], pa.int32()), "at": pa.array([row[2] for row in mine], pa.int64()),
             "type": pa.array([name] * len(mine), pa.string()).dictionary_encode(),
