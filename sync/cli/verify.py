@@ -32,12 +32,14 @@ def verify(clock: Clock, path: Path | None, as_json: bool) -> ExitCode:
 
     Only reads the store, also while the daemon works. It takes the time of one full pass, and asks no platform.
     """
+    from sync.evaluate.families import with_families
     from sync.insight.verifying import verify as compare
     from sync.source import origins
 
     config = read_config(path)
     with reading(config) as store:
         sources = origins(config, store)
+        config = with_families(store, config)
         found = compare(store, config, sources)
         for _ in range(TRIES):
             if found is not None:

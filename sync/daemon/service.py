@@ -114,15 +114,12 @@ class Following:
         return outcome, ExitCode.FAILED if outcome["problems"] else ExitCode.REFUSED if outcome["refused"] else ExitCode.OK
 
     def _whole_evaluation(self, street: Street) -> Evaluation:
-        """What stands, once it is known which segments the families have by now; a change of those begins with a full pass."""
-        before = street.config.segments
+        """What stands, once it is known which segments the families have by now."""
         street.config = refreshed(street.store, street.config, street.sources, street.clock.now())
-        if street.config.segments != before:
-            self.live = Live(street.store, street.config, street.sources)
         return self._evaluation(street)
 
     def _evaluation(self, street: Street) -> Evaluation:
-        return self.live.evaluation(street.clock.now())
+        return self.live.evaluation(street.config, street.clock.now())
 
     def _pull(self, street: Street, connections: Collection[str], complete: bool | None) -> list[Pulled]:
         """Pull, and take in what it commits while it works."""

@@ -19,17 +19,18 @@ class Cells:
     """A sum per contact that never drifts: in 64 bits, or as high·2**26 + low once these could overflow. Nothing is held while all
     are zero. *changed*: contacts whose sum may have changed between the last two times that it was settled, each once."""
 
-    def __init__(self, size: int) -> None:
+    def __init__(self, size: int, touched: list[Cells] | None = None) -> None:
         self._size, self._bound = size, 0
+        self._bell = touched                        # where it is put when it is touched for the first time since it was settled
         self._low: Ints | None = None
         self._high: Ints | None = None
         self._touched: list[Ints] = []
         self.changed: Ints = NOBODY
 
     @staticmethod
-    def of(filled: ExactSum) -> Cells:
+    def of(filled: ExactSum, touched: list[Cells] | None = None) -> Cells:
         """What an engine counted, from here on added to."""
-        made = Cells(filled.size)
+        made = Cells(filled.size, touched)
         if filled.low is not None and (filled.high is not None or filled.low.any()):
             made._low, made._bound = filled.low.astype(np.int64), filled.bound      # a copy: windows share what they are given
             made._high = None if filled.high is None else filled.high.copy()
@@ -39,7 +40,7 @@ class Cells:
         """Add each of *numbers* (None: 1 each) to its contact, or subtract it where *sign* is -1."""
         if not len(contacts):
             return
-        self._touched.append(contacts)
+        self._touch(contacts)
         most = 1 if numbers is None else max(abs(int(numbers.max())), abs(int(numbers.min())))
         low, bound = self._held(), most * len(contacts)
         if self._high is None and self._bound + bound >= ROOM:          # the bound only ever grew: look again
@@ -72,13 +73,14 @@ class Cells:
         return self._high, low
 
     def read(self, contacts: Ints) -> tuple[Ints, Mask]:
-        """The sums of *contacts*, and which of them do not fit int64 (what is read there means nothing)."""
+        """The sums of *contacts* (ascending, each once), and which of them do not fit int64 (what is read there means nothing)."""
         if self._low is None:
             return np.zeros(len(contacts), np.int64), np.zeros(len(contacts), bool)
-        low = self._low[contacts]
+        where = places(contacts)
+        low = self._low[where]
         if self._high is None:
             return low, np.zeros(len(contacts), bool)
-        high = self._high[contacts] + (low >> LOW_BITS)
+        high = self._high[where] + (low >> LOW_BITS)
         wide = (high > INT64_MAX >> LOW_BITS) | (high < -(2 ** (63 - LOW_BITS)))
         return (np.where(wide, 0, high) << LOW_BITS) + (low & LOW), wide
 
@@ -93,7 +95,12 @@ class Cells:
             high, low = self._split()
             high[taking], high[giving] = high[taking] + high[giving], 0
         low[taking], low[giving] = low[taking] + low[giving], 0
-        self._touched.append(np.array([giving, taking], np.int64))
+        self._touch(np.array([giving, taking], np.int64))
+
+    def _touch(self, contacts: Ints) -> None:
+        if not self._touched and self._bell is not None:
+            self._bell.append(self)
+        self._touched.append(contacts)
 
     def grow(self, size: int) -> None:
         """Room for *size* contacts."""
@@ -103,9 +110,13 @@ class Cells:
 
     def settle(self) -> None:
         """Gather who was touched since the last time."""
-        if self._touched or len(self.changed):
-            self.changed = np.unique(np.concatenate(self._touched)) if self._touched else NOBODY
-            self._touched = []
+        self.changed = np.unique(np.concatenate(self._touched)) if self._touched else NOBODY
+        self._touched = []
+
+
+def places(contacts: Ints) -> Ints | slice:
+    """An index of *contacts* (ascending, each once): of everybody it is a slice, which costs an eighth."""
+    return slice(0, len(contacts)) if len(contacts) and contacts[-1] == len(contacts) - 1 else contacts
 
 
 def grown(values: npt.NDArray[G], size: int, filler: int | bool) -> npt.NDArray[G]:

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 import numpy as np
 
 from sync.evaluate.batch import Lane, kinds_of, lanes_of
-from sync.evaluate.cells import NOBODY, Cells, grown
+from sync.evaluate.cells import NOBODY, Cells, grown, places
 from sync.evaluate.engine import Engine
 from sync.evaluate.numbers import passing, passing_average
 from sync.evaluate.snapshot import Ints, Mask, every, some
@@ -22,7 +22,7 @@ class Counted:
 
     def __init__(self, node: Happened, cells: Mapping[Lane, Cells]) -> None:
         self.node = node
-        self._cells = [cells[lane] for lane in lanes_of(node)]
+        self.cells = [cells[lane] for lane in lanes_of(node)]
         self._count = cells[Lane(node.filter, node.window, "count")] if node.count is not None else None
         self._measures = [(measure, _cells_of(node, measure, cells)) for measure in node.measures]
         self.mask: Mask = np.zeros(0, bool)
@@ -31,14 +31,14 @@ class Counted:
         self.why = ""                               # what to say while somebody is broken
 
     def judge(self, contacts: Ints, alive: Mask) -> Ints:
-        """Answer for *contacts* (each once) anew; those whose answer is another than before."""
-        answers, broken = self._answer(contacts)
-        broken &= alive[contacts]
+        """Answer for *contacts* (ascending, each once) anew; those whose answer is another than before."""
+        answers, broken, where = *self._answer(contacts), places(contacts)
+        broken &= alive[where]
         self.reworded = bool(self.broken or broken.any())
         if self.reworded:
             self.broken = self.broken.difference(contacts.tolist()).union(contacts[broken].tolist())
-        flipped: Ints = contacts[answers != self.mask[contacts]]
-        self.mask[contacts] = answers
+        flipped: Ints = contacts[answers != self.mask[where]]
+        self.mask[where] = answers
         return flipped
 
     def _answer(self, contacts: Ints) -> tuple[Mask, Mask]:
@@ -56,7 +56,7 @@ class Counted:
 
     def touched(self) -> Ints:
         """Of whom it may answer otherwise since the cells were last settled, each once."""
-        parts = [cells.changed for cells in self._cells if len(cells.changed)]
+        parts = [cells.changed for cells in self.cells if len(cells.changed)]
         if len(parts) > 1:
             return np.unique(np.concatenate(parts))
         return parts[0] if parts else NOBODY

@@ -118,11 +118,11 @@ class SomeOf:
     def memberships(self) -> pa.Table:
         return self._renumbered(member_table(self._whole, self._ids))
 
-    def moves(self, segment: str) -> pa.Table:
-        return self._renumbered(self._whole.moves(segment))
-
     def addresses(self) -> pa.Table:
         return self._renumbered(address_table(self._whole, self._ids))
+
+    def moves(self, segment: str) -> pa.Table:
+        return self._renumbered(self._whole.moves(segment))
 
     def kept(self, segment: str) -> Ints | None:
         members = self._whole.kept(segment)

@@ -18,7 +18,7 @@ from sync.evaluate.following import Lost, StoreSource
 from sync.evaluate.from_store import StoreSnapshot
 from sync.evaluate.full_pass import Result
 from sync.evaluate.lives import renamed
-from sync.evaluate.run import Evaluation, digests_of, grounds_of, snapshot_of
+from sync.evaluate.run import Evaluation, Ground, digests_of, grounds_of, snapshot_of
 from sync.evaluate.snapshot import Ints, Mask
 from sync.evaluate.tick import Diff, TickEngine
 from sync.evaluate.trees import Record
@@ -31,14 +31,19 @@ class Live:
     """Follows *store* under *config*. Nothing is answered, and nothing listened to, before the first `evaluation`."""
 
     def __init__(self, store: Store, config: Config, sources: Mapping[str, Origin]) -> None:
-        self._store, self._config, self._sources = store, config, sources
-        self._rules = {name: segment.rule for name, segment in config.segments.items()}
-        self._digests = digests_of(config, sources)
-        self._grounds = grounds_of(store, config, sources, 0)
-        self._shape = self._shaped()
+        self._store, self._sources = store, sources
+        self._take(config)
+        self._grounds: Mapping[str, Ground] = {}
         self._source = StoreSource(lambda: replace(self._shape))        # of its own moment: what one has read is not read again
         self._engine: TickEngine | None = None
         self._following = False                     # since the first evaluation
+
+    def _take(self, config: Config) -> None:
+        """Go by *config* from here on."""
+        self._config = config
+        self._rules = {name: segment.rule for name, segment in config.segments.items()}
+        self._digests = digests_of(config, self._sources)
+        self._shape = self._shaped()
 
     def _shaped(self) -> StoreSnapshot:
         """Where everything that the rules may read is to be found."""
@@ -78,6 +83,22 @@ class Live:
             memberships.stamp(db, at)
         return diff
 
+    def _adopt(self, engine: TickEngine, now: Millis) -> None:
+        """Go on with other rules: those of a family's new segments, or without those that are gone."""
+        failed, at = dict(engine.failures), max(now, engine.frontier.now)
+        try:
+            with self._store.transaction() as db, self._source.changes(engine.properties) as heard:
+                engine.advance(at, heard, self._record(db, at))
+                diff = engine.adopt(self._rules, self._record(db, at))
+                memberships.unsettle(db, self._rules)
+                self._note_failures(db, diff, {name: why for name, why in failed.items() if name in self._rules})
+                memberships.stamp(db, at)
+        except Lost:
+            self._engine = None
+        except BaseException:
+            self._engine = None
+            raise
+
     def _fill(self, now: Millis) -> Diff:
         changes.listen(self._store)
         self._engine, self._shape = None, self._shaped()
@@ -104,6 +125,8 @@ class Live:
         merged = entries.merged(db)
 
         def record(name: str, members: Mask, came: Ints, went: Ints) -> None:
+            if name not in self._rules:             # the config has it no longer
+                return
             memberships.write_segment(
                 db, name, self._digests[name], np.flatnonzero(members).astype(np.int32), now,
                 settled=not self._grounds[name].waiting, merged=merged,
@@ -121,10 +144,15 @@ class Live:
     def _stand(self, db: sqlite3.Connection, name: str, at: Millis) -> None:
         memberships.stand(db, name, self._digests[name], at, settled=not self._grounds[name].waiting)
 
-    def evaluation(self, now: Millis) -> Evaluation:
-        """What stands at *now*, with all that is known of the data under it; in the place of a full pass. Raises StoreError."""
-        self._grounds = grounds_of(self._store, self._config, self._sources, now)
+    def evaluation(self, config: Config, now: Millis) -> Evaluation:
+        """What stands at *now* under *config*, with all that is known of the data below it; in the place of a full pass. Raises
+        StoreError."""
+        edited = {name: segment.rule for name, segment in config.segments.items()} != self._rules
+        self._take(config)
+        self._grounds = grounds_of(self._store, config, self._sources, now)
         self._following = True
+        if edited and self._engine is not None:
+            self._adopt(self._engine, now)
         self.tick(now)
         if self._engine is None:
             raise RuntimeError("a tick left no engine")

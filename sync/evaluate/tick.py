@@ -75,6 +75,8 @@ class TickEngine:
         self._source, self._codes = source, dict[str, int]()
         self._engine = engine or LocalEngine(self._codes)
         self._cells: dict[Lane, Cells] = {}
+        self._touched: list[Cells] = []
+        self._over: dict[int, list[Counted]] = {}   # the cells of one lane, by their identity → conditions that read them
         self._counted: dict[Node, Counted] = {}
         self._flows: dict[str, Flow] = {}
         self._rechecks = Rechecks(source)
@@ -137,12 +139,15 @@ class TickEngine:
         wanted = {lane for node in nodes for lane in lanes_of(node)}
         new = wanted - self._cells.keys()
         filled = self._engine.fill(self._source.whole(), new, now) if new else {}
-        self._cells = {lane: self._cells[lane] if lane in self._cells else Cells.of(filled[lane]) for lane in wanted}
+        self._cells = {lane: self._cells[lane] if lane in self._cells else Cells.of(filled[lane], self._touched) for lane in wanted}
         for name in {*types, *self._flows}:
             self._flow(name).take(self._lanes_taking(name), now)
         self._counted = {node: self._counted.get(node) or Counted(node, self._cells) for node in nodes}
-        for cells in self._cells.values():
-            cells.settle()
+        self._over = {}
+        for leaf in self._counted.values():
+            for cells in leaf.cells:
+                self._over.setdefault(id(cells), []).append(leaf)
+        self._touched_cells()
         for leaf in self._counted.values():
             leaf.grow(len(self._alive))
             self._judge(leaf, np.arange(self._size))
@@ -213,16 +218,26 @@ class TickEngine:
 
     def _judge_touched(self, fresh: Ints) -> dict[Node, Ints]:
         """Counters answered anew where a cell was touched."""
-        for cells in self._cells.values():
-            cells.settle()
         flipped: dict[Node, Ints] = {}
-        for leaf in self._counted.values():
+        changed = self._touched_cells()
+        concerned = {id(leaf): leaf for cells in changed for leaf in self._over.get(id(cells), ())}
+        for leaf in self._counted.values() if len(fresh) else concerned.values():
             contacts = leaf.touched()
             if len(fresh):
                 contacts = np.union1d(contacts, fresh)
             if len(contacts) and len(found := self._judge(leaf, contacts)):
                 flipped[leaf.node] = found
+        for cells in changed:
+            cells.changed = NOBODY
         return flipped
+
+    def _touched_cells(self) -> list[Cells]:
+        """Cells that were touched since the last time, who was gathered in them."""
+        touched = [*self._touched]
+        self._touched.clear()
+        for cells in touched:
+            cells.settle()
+        return touched
 
     def _judge(self, leaf: Counted, contacts: Ints) -> Ints:
         flipped = leaf.judge(contacts, self._alive)

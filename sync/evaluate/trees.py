@@ -7,7 +7,7 @@ from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 import numpy as np
 
 from connectors.base import Millis
-from sync.evaluate.cells import NOBODY, grown
+from sync.evaluate.cells import NOBODY, grown, places
 from sync.evaluate.counted import Counted
 from sync.evaluate.recheck import Rechecks
 from sync.evaluate.snapshot import Ints, Mask, every, some
@@ -181,15 +181,16 @@ class Trees:
         return np.unique(np.concatenate(found)) if len(found) > 1 else found[0] if found else NOBODY
 
     def _answer(self, name: str, leaves: Leaves, contacts: Ints, alive: Mask) -> tuple[Ints, Ints]:
-        answers = self._truth(self._rules[name], leaves, contacts) & alive[contacts]
+        where = places(contacts)
+        answers = self._truth(self._rules[name], leaves, where) & alive[where]
         if name not in self.members:
             self.members[name] = np.zeros(len(alive), bool)
         members = self.members[name]
-        before = members[contacts]
-        members[contacts] = answers
+        before = members[where].copy()
+        members[where] = answers
         return contacts[answers & ~before], contacts[before & ~answers]
 
-    def _truth(self, node: Node, leaves: Leaves, contacts: Ints) -> Mask:
+    def _truth(self, node: Node, leaves: Leaves, contacts: Ints | slice) -> Mask:
         match node:
             case All(children):
                 return every([self._truth(child, leaves, contacts) for child in children])

@@ -72,6 +72,8 @@ def _statements() -> Iterator[str]:
     yield from _people()
     yield from _standing("consent", "consents", _CONSENT, _CONSENTING)
     yield from _standing("member", "members", ("since",), _WATCHED)
+    yield from _standing("address", "addresses", ("contact",), "insert into heard_contacts values ({row}.contact)")
+    yield _on("address_moved", "update of contact on addresses", "insert into heard_contacts values (old.contact)")
     yield from _standing("past", "pasts", ("value", "changed"), "insert into heard_contacts values ({row}.contact)")
 
 

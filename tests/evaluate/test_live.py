@@ -10,6 +10,7 @@ import pytest
 from connectors.base import DAY, SECOND, ProfileId
 from sync.config.load import load
 from sync.config.model import Config
+from sync.evaluate.families import refreshed
 from sync.evaluate.live import Live
 from sync.evaluate.run import evaluate
 from sync.insight.verifying import verify
@@ -58,7 +59,7 @@ def config(tmp_path: Path) -> Config:
 @pytest.fixture
 def live(store: Store, config: Config) -> Live:
     made = Live(store, config, origins(config, store))
-    made.evaluation(NOW)
+    made.evaluation(config, NOW)
     return made
 
 
@@ -100,9 +101,9 @@ def test_a_clock_that_steps_back_takes_nothing_back(store: Store, live: Live) ->
     assert members(store)["clicked"] == []
 
 
-def test_conditions_on_who_entered_see_the_very_tick(store: Store, live: Live) -> None:
+def test_conditions_on_who_entered_see_the_very_tick(store: Store, config: Config, live: Live) -> None:
     live.tick(NOW)
-    live.evaluation(NOW + SECOND)                   # a segment's history begins with its second answer on whole data
+    live.evaluation(config, NOW + SECOND)                   # a segment's history begins with its second answer on whole data
     with store.transaction() as db:
         db.execute("update segments set settled = 1")
     tell_order(store, "o1", NOW + 2 * SECOND, 1)
@@ -153,3 +154,31 @@ def test_after_a_full_pass_verify_agrees_too_and_not_once_more_was_taken_in(stor
     assert found.differences == {}
     write(store, 1, profile("p3", "three@example.com"))
     assert verify(store, config, sources) is None
+
+
+FAMILY = """
+  at_<value>:
+    for_each: {event: order_placed, property: shop, at_least: 1}
+"""
+
+
+def test_a_family_gets_its_segments_at_an_evaluation_and_they_follow_from_there(store: Store, config: Config, tmp_path: Path) -> None:
+    (tmp_path / "config.yaml").write_text(CONFIG.lstrip() + FAMILY.lstrip("\n"))
+    loaded, problems = load(tmp_path / "config.yaml")
+    assert loaded is not None, problems
+    sources = origins(loaded, store)
+    live = Live(store, loaded, sources)
+    live.evaluation(refreshed(store, loaded, sources, NOW), NOW)
+    tell(store, 1, event("o1", "Placed Order", NOW, properties={"OrderId": "o1", "shop": "north"}, profile=ProfileId("p1")))
+    live.tick(NOW)
+    assert "at_north" not in members(store)
+    live.evaluation(refreshed(store, loaded, sources, NOW + 1), NOW + 1)
+    assert members(store)["at_north"] == [0]
+    assert members(store)["clicked"] == [0]
+    tell(store, 1, event("o2", "Placed Order", NOW, properties={"OrderId": "o2", "shop": "north"}, profile=ProfileId("p2")))
+    live.tick(NOW + 2)
+    assert members(store)["at_north"] == [0, 1]
+    live.evaluation(config, NOW + 3)                # the family is out of the config
+    found = verify(store, config, sources)
+    assert found is not None
+    assert (found.segments, found.differences) == (4, {})
