@@ -19,7 +19,7 @@ import tempfile
 import threading
 import time
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -73,11 +73,11 @@ def _write(store: Store, rows: pa.Table, number: int) -> None:
         db.executemany(INSERT, zip(*columns, texts["value"], texts["category"], strict=True))
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class Sealed(ArrowSnapshot):
     """Contacts in memory, events in a store."""
 
-    held: StoreSnapshot = field(default=None)                           # type: ignore[assignment]  # dataclasses want a default here
+    held: StoreSnapshot
 
     def event_types(self) -> list[str]:
         return list(self.held.event_types())
