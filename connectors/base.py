@@ -43,9 +43,11 @@ __all__ = [
     "Millis",
     "Op",
     "Page",
+    "Part",
     "PlatformError",
     "Profile",
     "ProfileId",
+    "RecordEvent",
     "Rejected",
     "RemoteChange",
     "RemoteTarget",
@@ -90,6 +92,7 @@ class Secret:
 class StreamKind(Enum):
     PROFILES = "profiles"
     EVENTS = "events"
+    PARTS = "parts"                                 # records of their own that profiles hold among their fields
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,12 +101,15 @@ class Stream:
 
     *sweep*: every row is read each time and the last page says complete; profiles not seen in a complete sweep are gone.
     A sweep, and a stream that cannot be filtered, runs on the complete cadence; the rest on that of changes.
+    *part*: the field of profiles that it fills; such a stream is pulled only when the config asks for that field, or for an event
+    made of its records.
     """
 
     name: str
     kind: StreamKind
     incremental: bool = True
     sweep: bool = False
+    part: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -112,6 +118,15 @@ class EventName:
 
     name: str
     properties: Mapping[str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class RecordEvent:
+    """What a record in some state says as an event, where the config names it: neutral property → native property, and the
+    property by which two events of one contact are *same*."""
+
+    properties: Mapping[str, str]
+    same: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -156,6 +171,7 @@ class Capabilities:
     limits: tuple[Limit, ...]
     options: frozenset[str] = frozenset()           # further keys that `connections: {NAME: {…}}` may hold for this kind
     joining_told: bool = False                      # the connector is a `TellsJoining`: it knows since when somebody is a member
+    records: Mapping[str, RecordEvent] = field(default_factory=dict)    # "field.state" of a stream's part, as an event's native name
 
 
 # --- records that cross the border ----------------------------------------------------------------------------------------
@@ -220,6 +236,18 @@ class Event(NamedTuple):
 
 
 @dataclass(frozen=True, slots=True)
+class Part:
+    """A record of its own, as just read, that stands in the array *field* of each of *profiles*; None as its *value*: it is no
+    more. *fact*: the event that it is (void, when it is none now) for each of them, whose ids follow on its own."""
+
+    field: str
+    id: str
+    profiles: tuple[ProfileId, ...]
+    value: Mapping[str, Json] | None
+    fact: Event | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class Page:
     """Rows and the cursor that follows them; both are committed in one transaction.
 
@@ -230,11 +258,16 @@ class Page:
     cursor: Cursor
     profiles: Sequence[Profile] = ()
     events: Sequence[Event] = ()
+    parts: Sequence[Part] = ()
     gone: Sequence[ProfileId] = ()
     last: bool = False
     complete: bool = False
     watermark: Millis | None = None
     total: int | None = None
+
+    @property
+    def rows(self) -> int:
+        return len(self.profiles) + len(self.events) + len(self.parts)
 
 
 @dataclass(frozen=True, slots=True)

@@ -18,7 +18,7 @@ from sync.evaluate.keeping import wanted_pasts
 from sync.evaluate.lives import carry_over
 from sync.ingest import pull as pulling
 from sync.ingest.pull import AnotherAccount, Pulled
-from sync.source import Source, naming_of
+from sync.source import Source, as_asked, naming_of
 from sync.store import outbox, pasts, streams, terms
 from sync.store.naming import Naming
 from sync.store.store import Store
@@ -84,7 +84,8 @@ def open_street(config: Config, store: Store, clock: Clock, watch: Watch | None 
             problems += error.problems
             continue
         number = store.connection(name, spec.kind)
-        sources[name] = Source(name, number, connector.capabilities, naming_of(config, name), connector, spec.account or "")
+        able = as_asked(config, name, connector.capabilities)
+        sources[name] = Source(name, number, able, naming_of(config, name), connector, spec.account or "")
     if problems:
         for source in sources.values():
             source.connector.close()
@@ -93,7 +94,7 @@ def open_street(config: Config, store: Store, clock: Clock, watch: Watch | None 
         outbox.recover(db)
     terms.agree(store, {
         source.number: terms.terms_of(source.naming, config.settings.history, [
-            stream.name for stream in source.capabilities.streams if stream.kind is StreamKind.EVENTS
+            stream.name for stream in source.capabilities.streams if stream.kind is not StreamKind.PROFILES
         ]) for source in sources.values()
     })
     carry_over(store, config)

@@ -1,9 +1,10 @@
-"""HubSpot as a connector: contacts with their consent, mail events, orders and carts; MANUAL lists as targets.
+"""HubSpot as a connector: contacts with their consent, mail events, orders, carts and deals; MANUAL lists as targets.
 
     HubSpotConnector
       ├─ pull.py       contacts: first load, changes, complete sweep → profiles.py, walk.py
       ├─ legacy.py     e-mail events, on the one legacy path
       ├─ commerce.py   orders and carts
+      ├─ deals.py      deals, which contacts hold among their fields
       ├─ sdk.py        lists found and made (the vendor's SDK)
       └─ push.py       members of a list
 """
@@ -31,6 +32,7 @@ from connectors.base import (
     Page,
     PlatformError,
     ProfileId,
+    RecordEvent,
     RemoteChange,
     RemoteTarget,
     Stream,
@@ -62,6 +64,8 @@ CAPABILITIES = Capabilities(
         Stream("carts", StreamKind.EVENTS),
         Stream("archived_orders", StreamKind.EVENTS, incremental=False),
         Stream("archived_carts", StreamKind.EVENTS, incremental=False),
+        Stream("deals", StreamKind.PARTS, part="deals"),
+        Stream("deals_complete", StreamKind.PARTS, incremental=False, part="deals"),
     ),
     events={
         "SENT": EventName("email_sent", MAIL),
@@ -88,6 +92,7 @@ CAPABILITIES = Capabilities(
     limits=(                                        # HubSpot developer docs, API usage guidelines and limits
         Limit("general", BURST, 10.0), Limit("search", 5, 1.0), Limit("day", 250_000, 86_400.0),
     ),
+    records={"deals.closed_won": RecordEvent({"value": "amount", "currency": "deal_currency_code"}, "hs_object_id")},
     options=frozenset({"order_id_property", "properties", "line_items", "subscription_statuses", "burst"}),
 )
 
@@ -152,7 +157,7 @@ class HubSpotConnector:
     # --- reading
 
     def pull(self, stream: Stream, since: Cursor | None) -> Iterator[Page]:
-        from connectors.hubspot import commerce, legacy, pull
+        from connectors.hubspot import commerce, deals, legacy, pull
 
         orders = replace(
             commerce.ORDERS, number=self._order_number(), lines=bool(self._connection.options.get("line_items")),
@@ -169,6 +174,10 @@ class HubSpotConnector:
                 return commerce.pull_commerce(api, orders if stream.name == "orders" else commerce.CARTS, since, history)
             case "archived_orders" | "archived_carts":
                 return commerce.pull_archived(api, orders if stream.name == "archived_orders" else commerce.CARTS, since)
+            case "deals":
+                return deals.pull_deals(api, since)
+            case "deals_complete":
+                return deals.pull_all(api, since)
         raise self._gone(f"stream {stream.name}")
 
     def members(self, target: RemoteTarget) -> Iterator[MemberPage]:

@@ -84,11 +84,26 @@ def _sources(notes: Notes, value: Value, event: str, connections: Connections) -
     for connection, native in held.entries if held else ():
         if _known(notes, connection, connections) is None:
             continue
-        if isinstance(native, Mapping) and native.get("deals") is not None:
-            notes.later(native.place, "deals")
-        elif (name := scalars.text(notes, native, connection.text)) is not None:
+        if isinstance(native, Mapping):
+            name = _record(notes, native, connections[connection.text])
+        else:
+            name = scalars.text(notes, native, connection.text)
+        if name is not None:
             found[connection.text] = name
     return found
+
+
+def _record(notes: Notes, value: Mapping, spec: ConnectionSpec) -> str | None:
+    """The native name of a record in some state, as `{deals: closed_won}` says it."""
+    able = capabilities(spec.kind)
+    known = [record.partition(".")[::2] for record in able.records] if able else []
+    said = [(key.text, held.text if isinstance(held, Scalar) else "") for key, held in value.entries]
+    if len(said) == 1 and said[0] in known:
+        return ".".join(said[0])
+    hint = "write " + either([f"{{{record}: {state}}}" for record, state in known], "or") if known else "name one of its events"
+    wrong = "a record in a state is meant here" if known else f"'{spec.name}' has no records that can be events"
+    notes.complain(value.place, wrong, hint)
+    return None
 
 
 def _known(notes: Notes, name: Scalar, connections: Connections) -> ConnectionSpec | None:

@@ -65,11 +65,11 @@ KEY = Section("key", {
 })
 
 EVENT = Section("an event", {
-    "from": "A connection, or connection → the platform's own name of the event; no other connection tells it then",
+    "from": "A connection, or connection → the platform's own name of the event, or {deals: closed_won}; no other connection tells it then",
     "same": "The property by which records of several connections are one event",
     "properties": "Property → the platform's own name of it, or → {connection: its name there}",
     "keep": "How long events of this type are kept, in whole months of the calendar, such as 400d; for ever if not said",
-}, frozenset({"deals"}))
+})
 
 FIELD = Section("a field", {"first_of": "Paths such as hubspot.country; the first that has a value counts",
     "as": "country reads names and codes of countries as one: Germany, Deutschland, DE and DEU",

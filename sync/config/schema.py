@@ -97,10 +97,19 @@ def _key() -> Schema:
 
 def _event() -> Schema:
     named: Schema = {"type": "object", "additionalProperties": _TEXT}
+    sources: Schema = {"type": "object", "additionalProperties": {"anyOf": [_TEXT, *_records()]}}
     return _map(keys.EVENT, {
-        "from": {"anyOf": [{"type": "string"}, named]}, "same": {"type": "string"},
+        "from": {"anyOf": [{"type": "string"}, sources]}, "same": {"type": "string"},
         "properties": {"type": "object", "additionalProperties": {"anyOf": [_TEXT, named]}}, "keep": _LONG_SPAN,
     })
+
+
+def _records() -> list[Schema]:
+    """`{deals: closed_won}`: every installed kind's records that can be events."""
+    found = {native for kind in registry.kinds() if (able := capabilities(kind)) for native in able.records}
+    pairs = [native.partition(".")[::2] for native in sorted(found)]
+    return [{"type": "object", "required": [field], "properties": {field: {"enum": [state]}}, "additionalProperties": False}
+            for field, state in pairs]
 
 
 def _behaviour() -> dict[str, Schema]:

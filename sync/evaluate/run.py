@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -20,7 +20,7 @@ from sync.language.needs import Needs, needs
 from sync.language.nodes import Node, walk
 from sync.language.values import Path, parse_path
 from sync.language.who import MemberOf
-from sync.source import Origin
+from sync.source import Origin, reads_part
 from sync.store import entries, memberships, streams
 from sync.store.fields import FieldSource
 from sync.store.store import Store, digest_of
@@ -197,7 +197,7 @@ def ground_of(
     for connection, source in sources.items():
         consulted = connection in rests_on or config.consent.withdrawn is Withdrawn.ANYWHERE
         for stream in source.capabilities.streams:
-            if stream.sweep or not (connection in telling if stream.kind is StreamKind.EVENTS else consulted):
+            if stream.sweep or not _rests_on(config, source, stream, wanted, connection in telling, consulted):
                 continue
             state = states.get((connection, stream.name))
             if state is None or state.first is None:
@@ -210,6 +210,18 @@ def ground_of(
         waiting += missing
         shaky += doubtful
     return Ground(next(iter(waiting), ""), next(iter(shaky), ""), tuple(sorted(rests_on)))
+
+
+def _rests_on(config: Config, source: Origin, stream: Stream, wanted: Sequence[Needs], telling: bool, consulted: bool) -> bool:
+    """Whether rules that need what is *wanted* rest on *stream*. *telling*, *consulted*: whether they do on events of its connection,
+    or on profiles."""
+    if stream.kind is not StreamKind.PARTS:
+        return telling if stream.kind is StreamKind.EVENTS else consulted
+    made = {name.name for native, name in source.naming.names.items() if native in source.capabilities.records}
+    return any(
+        any(reads_part(config, source.name, stream, path) for path in what.fields)
+        or any(need.names.takes(name) for need in what.events for name in made) for what in wanted
+    )
 
 
 def _unwatched(store: Store, who: Watched, now: Millis) -> tuple[list[str], list[str]]:

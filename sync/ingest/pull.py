@@ -20,7 +20,7 @@ from connectors.base import (
 from sync.crash import crash_point
 from sync.model import SegmentdError
 from sync.source import Source
-from sync.store import people, streams
+from sync.store import parts, people, streams
 from sync.store.facts import join_known_strays, join_strays, write_events
 from sync.store.naming import Naming
 from sync.store.store import Store
@@ -132,7 +132,7 @@ def _pull_stream(
         store.room()
         taken = _take(store, source, stream, page, namings, clock.now())
         crash_point("pull.after_page")
-        rows, new, refused = rows + len(page.profiles) + len(page.events), new + taken[0], refused + taken[1]
+        rows, new, refused = rows + page.rows, new + taken[0], refused + taken[1]
         progress(source.name, stream.name, rows, page.total)
         if page.last:
             return Pulled(source.name, stream.name, rows, new, refused=refused)
@@ -159,7 +159,7 @@ def gathered(pages: Iterable[Page], stopping: Callable[[], bool] = lambda: False
     try:
         for page in pages:
             held, count = page if held is None else _joined(held, page), count + 1
-            if held.last or len(held.profiles) + len(held.events) >= ENOUGH or count >= MOST_PAGES or stopping():
+            if held.last or held.rows >= ENOUGH or count >= MOST_PAGES or stopping():
                 yield held
                 held, count = None, 0
     except PlatformError:
@@ -175,7 +175,7 @@ def _joined(one: Page, other: Page) -> Page:
     back = {profile.id for profile in other.profiles} if one.gone else set()
     marks = [mark for mark in (one.watermark, other.watermark) if mark is not None]
     return replace(
-        other, profiles=[*one.profiles, *other.profiles], events=[*one.events, *other.events],
+        other, profiles=[*one.profiles, *other.profiles], events=[*one.events, *other.events], parts=[*one.parts, *other.parts],
         gone=[*(who for who in one.gone if who not in back), *other.gone], watermark=max(marks, default=None),
     )
 
@@ -192,8 +192,9 @@ def _take(
             join_strays(db, source.number, joined.profiles, joined.addresses, namings)
             new, refused = joined.new, joined.refused
         people.mark_gone(db, source.number, page.gone, now)
-        if page.events:
-            written = write_events(db, source.number, page.events, source.naming)
+        events = [*page.events, *parts.write(db, source.number, page.parts, source.naming, now)]
+        if events:
+            written = write_events(db, source.number, events, source.naming)
             new, refused = new + written.new, refused + written.refused
         streams.advance(db, source.number, stream, page, now)
         if page.last and page.complete and stream.sweep:

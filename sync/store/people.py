@@ -17,7 +17,7 @@ import orjson
 
 from connectors.base import Consent, ConsentState, Millis, Profile, ProfileId
 from sync.model import ContactId, Email, canonical_email
-from sync.store import border, pasts
+from sync.store import border, parts, pasts
 from sync.store.records import rederive
 
 MOST_MERGES = 20                                    # in one pull; more are held for a person
@@ -44,6 +44,7 @@ def write_profiles(
     for profile in fit:
         page.write(profile)
     page.flush()
+    parts.show(db, page.touched)
     pasts.note(db, page.touched, page.fresh, now)
     page.joined.refused = len(profiles) - len(fit)
     return page.joined
@@ -330,4 +331,5 @@ def _merge(db: sqlite3.Connection, into: Mapping[int, int], now: Millis) -> None
         "update events set contact = (select merged_into from contacts where id = events.contact) "
         "where contact in (select value from json_each(?))", (orjson.dumps(list(into)).decode(),),
     )
+    parts.show(db, set(into.values()))
     pasts.merge(db, into, now)

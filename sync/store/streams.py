@@ -56,7 +56,7 @@ def advance(db: Database, connection: int, stream: Stream, page: Page, now: Mill
         "swept = swept + ?, error = case when ? then null else error end, "
         "first = case when ? then coalesce(first, ?) else first end, "
         "finished = case when ? then max(?, started) else finished end where connection = ? and stream = ?",
-        (page.cursor, page.watermark, len(page.profiles) + len(page.events), len(page.profiles), page.last, page.last, now,
+        (page.cursor, page.watermark, page.rows, len(page.profiles), page.last, page.last, now,
          page.last, now, connection, stream.name),
     )
 

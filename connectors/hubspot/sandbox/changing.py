@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Sequence
 from contextlib import contextmanager
 from typing import Any
 
@@ -92,11 +92,15 @@ class Changing(Search):
         self.follow(row)
         return row
 
-    def _carry_sales(self, old: Iterable[int], new: int) -> None:
+    def _carry_sales(self, old: Sequence[int], new: int) -> None:
         for store in (self.shop.orders, self.shop.carts, self.deals):
             column = store.rows["contact"]
             for row in old:
                 column[column == row] = new
+            for people in store.also.values():
+                if not people.isdisjoint(old):
+                    people.difference_update(old)
+                    people |= {new} - {NOBODY}
 
     def follow(self, row: int) -> None:
         """The DYNAMIC list computes itself anew for one contact."""

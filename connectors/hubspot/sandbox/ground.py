@@ -15,7 +15,7 @@ from connectors.hubspot.sandbox.mail import Mail
 from connectors.hubspot.sandbox.members import Lists
 from connectors.hubspot.sandbox.people import SUBSCRIPTIONS, People
 from connectors.hubspot.sandbox.records import Records
-from connectors.hubspot.sandbox.shop import Shop
+from connectors.hubspot.sandbox.shop import Deals, Shop
 from connectors.hubspot.sandbox.times import iso
 from connectors.sandbox.keys import role_of
 from connectors.sandbox.server import Application, Handler, Request, Response, Route, html_response, route
@@ -78,7 +78,7 @@ class Ground(Application):
         """An account without anybody."""
         self.since: Millis = self.clock.now()
         self.people, self.shop, self.mail = People(), Shop(), Mail()
-        self.deals = Records(DEAL, {"contact": "i4"})
+        self.deals = Deals()
         self.lists = Lists(self.since)
         self.definitions = Definitions(SUBSCRIPTIONS, iso(self.since))
         self.stores: dict[str, Records] = {

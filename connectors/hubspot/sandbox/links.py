@@ -63,9 +63,9 @@ class Links(Objects):
         if not rows:
             return {}
         if store is self.people and "contact" in other.rows.types:
-            return _backwards(np.asarray(rows), other.rows["contact"], other)
+            return _joined(_backwards(np.asarray(rows), other.rows["contact"], other), self._also_backwards(rows, other))
         if other is self.people and "contact" in store.rows.types:
-            return self._forwards(rows, store.rows["contact"], other)
+            return _joined(self._forwards(rows, store.rows["contact"], other), self._also_forwards(rows, store))
         if isinstance(store, Sales) and isinstance(other, Lines):
             return self._forwards(rows, store.rows["line"] - 1, other)
         if isinstance(store, Lines) and isinstance(other, Sales):
@@ -79,15 +79,36 @@ class Links(Objects):
         to = ((row, int(column[row])) for row in rows)
         return {row: [one] for row, one in to if one >= 0 and other.rows["state"][one] <= last}
 
+    def _also_forwards(self, rows: Sequence[int], store: Records) -> dict[int, list[int]]:
+        """Further contacts of a record, as `_forwards` shows the first."""
+        last = LIVE if self.switches["archived_unlinked"] else ARCHIVED
+        return {row: [one for one in sorted(store.also[row]) if self.people.rows["state"][one] <= last]
+                for row in rows if row in store.also}
+
+    def _also_backwards(self, rows: Sequence[int], other: Records) -> dict[int, list[int]]:
+        return {row: [one for one, people in sorted(other.also.items()) if row in people and other.rows["state"][one] == LIVE]
+                for row in (rows if other.also else ())}
+
     def link(self, store: Records, row: int, associations: object) -> None:
-        """Associations given with a new record; only those with contacts are kept."""
+        """Associations given with a new record; only those with contacts are kept, the last one as its first."""
         for one in associations if isinstance(associations, list) else []:
             to = one.get("to", {}).get("id") if isinstance(one, dict) else None
             contact = self.people.live(to)
             if contact < 0:
                 invalid("One or more associations are not valid: the record does not exist")
             if "contact" in store.rows.types:
+                before = int(store.rows["contact"][row])
+                if before >= 0:
+                    store.also.setdefault(row, set()).add(before)
                 store.rows["contact"][row] = contact
+
+
+def _joined(one: dict[int, list[int]], other: dict[int, list[int]]) -> dict[int, list[int]]:
+    """Both, each list ascending and without repeats."""
+    if not other:
+        return one
+    both = {row: sorted({*one.get(row, ()), *other.get(row, ())}) for row in (*one, *other)}
+    return {row: found for row, found in both.items() if found}
 
 
 def _backwards(rows: Ints, column: npt.NDArray[Any], other: Records) -> dict[int, list[int]]:

@@ -136,7 +136,7 @@ class Loading(Ground):
             deal = self.deals.add(at, contact=int(orders["contact"][row]))
             self.deals.extra[deal] = {
                 "dealname": f"Deal {deal + 1}", "amount": money(int(orders["value"][row])), "dealstage": "closedwon", "pipeline": "default",
-                "closedate": iso(at), "hs_is_closed": "true", "hs_is_closed_won": "true", "deal_currency_code": "USD",
+                "closedate": iso(at), "deal_currency_code": "USD",
             }
 
     def _settle_people(self) -> None:

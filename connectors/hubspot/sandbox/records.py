@@ -32,6 +32,7 @@ class Records:
         self.text: dict[str, list[str]] = {name: [] for name in text}       # "" is no value
         self.extra: dict[int, dict[str, str]] = {}
         self.survivor: dict[int, int] = {}                                  # merged row → the row that took it in
+        self.also: dict[int, set[int]] = {}                                 # row → contacts beside the one in its column
         self.index = Index(self.properties)
         self.made: dict[str, Maker] = {
             "hs_object_id": lambda rows: [self.kind.id_of(row) for row in rows.tolist()],

@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 
-from connectors.hubspot.sandbox.kinds import CART, LINE, ORDER, Kind
+from connectors.hubspot.sandbox.kinds import CART, DEAL, LINE, ORDER, Kind
 from connectors.hubspot.sandbox.records import Records, Rows
 from connectors.hubspot.sandbox.times import isos, money
 from connectors.sandbox.world import CATEGORIES
@@ -19,6 +19,20 @@ NAMED = ("", *CATEGORIES)
 SALE = {"contact": "i4", "number": "i8", "at": "i8", "value": "i8", "quantity": "i4", "category": "u1", "line": "i4"}
 NOBODY = -1
 CURRENCY = "USD"
+
+
+class Deals(Records):
+    """Deals. Whether one is closed, and won, is computed from its stage. Source: HubSpot knowledge base, default deal properties."""
+
+    def __init__(self) -> None:
+        super().__init__(DEAL, {"contact": "i4"})
+        self.made |= {
+            "hs_is_closed": lambda rows: self._stage_in(rows, ("closedwon", "closedlost")),
+            "hs_is_closed_won": lambda rows: self._stage_in(rows, ("closedwon",)),
+        }
+
+    def _stage_in(self, rows: Rows, stages: Sequence[str]) -> list[str | None]:
+        return [str(stage in stages).lower() for stage in self.column("dealstage", rows)]
 
 
 class Sales(Records):
