@@ -6,19 +6,24 @@ both must count the same members in every segment. The floor is the cheapest way
 files, and one `bincount`. Peak memory is that of a process that does one pass of 40 and one of 400, above what it held before,
 against the bytes of the columns that the pass asks for.
 
-    python -m benchmarks.sealed_pass [--contacts 100000] [--events 5000000] [--rounds 3] [--verbose]
+    python -m benchmarks.sealed_pass [--contacts 100000] [--events 5000000] [--rounds 3] [--ground FOLDER] [--verbose]
+
+Filling takes longer than measuring. `--ground FOLDER` keeps the filled store in that folder, and measures over the one that is
+there if it was filled with the same numbers; without it the store is made anew and thrown away.
 """
 
 from __future__ import annotations
 
 import argparse
+import shutil
 import statistics
 import subprocess
 import sys
 import tempfile
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -28,7 +33,7 @@ import numpy as np
 import pyarrow as pa
 
 from benchmarks.figures import figure
-from benchmarks.full_pass import DAY, NOW, Segment, compare, cpu_of, parsed, query_all, world
+from benchmarks.full_pass import DAY, NOW, Segment, compare, cpu_of, event_table, parsed, query_all, world
 from benchmarks.many_segments import many_segments
 from connectors.base import Millis
 from sync.evaluate.from_store import StoreSnapshot
@@ -44,6 +49,24 @@ INSERT = "insert into events (type, at, hash, contact, properties, value, catego
 
 
 # --- the store --------------------------------------------------------------------------------------------------------------
+
+
+@contextmanager
+def ground(asked: argparse.Namespace) -> Iterator[Path]:
+    """The store that was asked for, filled; thrown away afterwards unless it is kept."""
+    with tempfile.TemporaryDirectory() as folder:
+        place = (asked.ground or Path(folder)) / f"{asked.contacts}-{asked.events}"
+        filled, path = place / "filled", place / "store.db"
+        if not filled.exists():
+            shutil.rmtree(place, ignore_errors=True)                    # what an interrupted filling left
+            place.mkdir(parents=True)
+            began = time.perf_counter()
+            with Store.writer(path) as store:
+                fill(store, event_table(np.random.default_rng(7), asked.contacts, asked.events), asked.contacts)
+            filled.touch()
+            if asked.verbose:
+                print(f"  filled and sealed in {time.perf_counter() - began:.0f} s", file=sys.stderr)
+        yield path
 
 
 def fill(store: Store, table: pa.Table, contacts: int) -> None:
@@ -226,22 +249,16 @@ def main() -> int:
     parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--contacts", type=int, default=100_000)
     parser.add_argument("--events", type=int, default=5_000_000)
+    parser.add_argument("--ground", type=Path, help="folder that keeps the filled store for the next time")
     parser.add_argument("--verbose", action="store_true")
     parser.add_argument("--memory", nargs=2)
     asked = parser.parse_args()
     if asked.memory:
         memory(Path(asked.memory[0]), int(asked.memory[1]))
         return 0
-    snapshot, people = world(asked.contacts, asked.events)
-    with tempfile.TemporaryDirectory() as folder:
-        path = Path(folder) / "store.db"
-        began = time.perf_counter()
-        with Store.writer(path) as store:
-            fill(store, snapshot.event_table, asked.contacts)
-        if asked.verbose:
-            print(f"  filled and sealed in {time.perf_counter() - began:.0f} s", file=sys.stderr)
-        with Store.reader(path) as store:
-            held = measure(asked, path, store, snapshot, people)
+    snapshot, people = world(asked.contacts, 1000)                      # the events are the store's
+    with ground(asked) as path, Store.reader(path) as store:
+        held = measure(asked, path, store, snapshot, people)
     return 0 if all(held) else 1
 
 
