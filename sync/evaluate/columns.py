@@ -28,16 +28,16 @@ class Dictionary:
     """Distinct values of a column and, per question, the answer for each; the last entry stands for absent."""
 
     def __init__(self, texts: Any) -> None:
-        self._column = texts                                            # pa.StringArray; kept so that its address stays taken
+        self.column = texts                                            # pa.StringArray; kept so that its address stays taken
         self._answers: dict[Predicate, Mask] = {}
         self._keys: Keys | None = None
 
     def __len__(self) -> int:
-        return len(self._column)
+        return len(self.column)
 
     @cached_property
     def texts(self) -> list[str | None]:
-        return [*self._column.to_pylist(), None]
+        return [*self.column.to_pylist(), None]
 
     @cached_property
     def values(self) -> list[Json]:
@@ -87,9 +87,9 @@ class Dictionary:
         """Which codes are numerals of at most 12 digits and 6 places, and their millionths (0 for the rest)."""
         plain, millionths = np.zeros(len(self) + 1, bool), np.zeros(len(self) + 1, np.int64)
         if len(self):
-            found = pc.fill_null(pc.match_substring_regex(self._column, _PLAIN), False)
+            found = pc.fill_null(pc.match_substring_regex(self.column, _PLAIN), False)
             plain[:-1] = found.to_numpy(zero_copy_only=False)
-            decimals = pc.cast(pc.filter(self._column, found), pa.decimal128(18, PLACES))
+            decimals = pc.cast(pc.filter(self.column, found), pa.decimal128(18, PLACES))
             words = np.frombuffer(decimals.buffers()[1] or b"", np.int64, 2 * len(decimals), 16 * decimals.offset)
             millionths[plain] = words[::2]                              # 18 digits fit the low word of the 128 bits
         return plain, millionths
@@ -99,8 +99,8 @@ class Dictionary:
         """Which codes are instants in UTC as platforms write them, and their milliseconds (0 for the rest)."""
         plain, times = np.zeros(len(self) + 1, bool), np.zeros(len(self) + 1, np.int64)
         if len(self):
-            found = pc.fill_null(pc.match_substring_regex(self._column, _INSTANT), False)
-            local = pc.utf8_slice_codeunits(pc.replace_substring_regex(pc.filter(self._column, found), "(Z|[+]00:00)\"$", ""), 1)
+            found = pc.fill_null(pc.match_substring_regex(self.column, _INSTANT), False)
+            local = pc.utf8_slice_codeunits(pc.replace_substring_regex(pc.filter(self.column, found), "(Z|[+]00:00)\"$", ""), 1)
             try:
                 read = pc.cast(local, pa.timestamp("ms"))
             except pa.ArrowInvalid:                                     # 30 February among them: each by itself
@@ -113,9 +113,9 @@ class Dictionary:
     def plain_words(self) -> tuple[Mask, Any]:
         """Which codes are texts that are plain words, and the JSON texts of those."""
         plain = np.zeros(len(self) + 1, bool)
-        found = pc.fill_null(pc.match_substring_regex(self._column.cast(pa.string()), _WORD), False)
+        found = pc.fill_null(pc.match_substring_regex(self.column.cast(pa.string()), _WORD), False)
         plain[:-1] = found.to_numpy(zero_copy_only=False)
-        return plain, pc.filter(self._column, found)
+        return plain, pc.filter(self.column, found)
 
     def tells(self, question: Callable[[Json], bool]) -> Mask:
         """Per code the answer to *question*."""
@@ -239,6 +239,10 @@ class Columns:
         indices = column.indices.cast(pa.int32())
         filled = pc.fill_null(indices, -1) if indices.null_count else indices
         return Column(filled.to_numpy(zero_copy_only=False), self._dictionary(column.dictionary))
+
+    def again(self, column: Column) -> Column:
+        """A column of texts that was read elsewhere, with answers of its own."""
+        return Column(column.codes, self._dictionary(column.dictionary.column))
 
     def _dictionary(self, texts: Any) -> Dictionary:
         key = (*(0 if buffer is None else buffer.address for buffer in texts.buffers()), texts.offset, len(texts))

@@ -1,4 +1,4 @@
-"""Event conditions as arrays: one scan per event type fills every count, sum, extreme and distinct count asked of it.
+"""Event conditions as arrays: one look at each event type fills every count, sum, extreme and distinct count asked of it.
 
 The same events under the same filter are looked for once, whoever asks; nested windows are added up from disjoint
 pieces, so that each event is counted once per filter.
@@ -6,25 +6,25 @@ pieces, so that each event is counted once per filter.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from itertools import pairwise
-from typing import Any, TypeAlias
+from typing import TypeAlias
 
 import numpy as np
-import pyarrow as pa
 
 from connectors.base import Millis
-from sync.evaluate.columns import Column, Columns, passes
+from sync.evaluate.columns import passes
 from sync.evaluate.counters import ExactSum, TooBig, distinct_counts, mixed
 from sync.evaluate.edges import bounds, cut
 from sync.evaluate.numbers import passing, passing_average, rounded_averages
-from sync.evaluate.snapshot import BEGINNING, Ints, Mask, Snapshot, every
+from sync.evaluate.reading import Paths, Reading, Rows
+from sync.evaluate.snapshot import BEGINNING, Ints, Mask, every
 from sync.evaluate.turns import NEVER, turns
 from sync.language.happened import CURRENCY, MACHINE, Filter, Happened, Measure, is_machine, mixed_currencies, overflow, read_currency
 from sync.language.needs import filter_properties, measure_properties
 from sync.language.predicates import NumberTest
-from sync.language.values import INT64_MAX, Path, RuleFailure, path_text
+from sync.language.values import INT64_MAX, Path, RuleFailure
 from sync.language.window import Window
 
 _ANY = NumberTest(())
@@ -37,17 +37,6 @@ Which: TypeAlias = tuple[Filter, Filter | None]                         # events
 def gathered_as(measure: Measure) -> Measure:
     """*measure* without what is asked of it: conditions that differ only in their threshold share one array."""
     return Measure(measure.kind, measure.of, _ANY, measure.currency)
-
-
-@dataclass(frozen=True, slots=True)
-class Rows:
-    """Events of one type that a filter takes: ascending in time, and the columns that somebody measures."""
-
-    contacts: Ints
-    columns: Mapping[Path, Column]
-
-    def take(self, which: Mask | Ints | slice) -> Rows:
-        return Rows(self.contacts[which], {path: column.take(which) for path, column in self.columns.items()})
 
 
 @dataclass(slots=True)
@@ -63,47 +52,53 @@ class Gathered:
 
 
 class EventArrays:
-    """Answers of event conditions for all contacts. `scan` once, then ask `holds` and `values`."""
+    """Answers of event conditions for all contacts. `want` all, `look_back`, `scan` each type, then ask `holds` and `values`."""
 
-    def __init__(self, snapshot: Snapshot, now: Millis, columns: Columns) -> None:
-        self._snapshot, self._now, self._columns = snapshot, now, columns
-        self._size = len(snapshot.alive)
-        self._all_alive = bool(snapshot.alive.all())
+    def __init__(self, reading: Reading, now: Millis) -> None:
+        self._reading, self._now, self._size = reading, now, reading.size
         self._asked: dict[Which, dict[Measure, set[Window]]] = {}
         self._gathered: dict[tuple[Which, Measure, Window], Gathered] = {}
         self._latest: dict[Filter, Ints] = {}
+        self._sinces: set[Filter] = set()
 
     # --- scanning -------------------------------------------------------------------------------------------------------------
 
-    def scan(self, nodes: Iterable[Happened]) -> None:
-        """Fill the arrays that *nodes* need, reading each event type once."""
+    def want(self, nodes: Iterable[Happened]) -> None:
+        """Note the arrays that *nodes* need."""
         for node in nodes:
             asked = self._asked.setdefault((node.filter, node.since), {})
             for measure in ([COUNT] if node.count is not None else []) + [gathered_as(each) for each in node.measures]:
                 asked.setdefault(measure, set()).add(node.window)
-        for name in self._snapshot.event_types():
-            wanted = [which for which in self._asked if which[0].names.takes(name)]
-            if wanted:
-                self._scan_type(name, wanted)
-                pa.default_memory_pool().release_unused()               # or what one type took stays taken beside the next one's
+        for which in self._asked:
+            self._reading.want(which[0].names, self._paths([which]), self._earliest([which]))
+            self._want_latest(which[1])
 
-    def _scan_type(self, name: str, wanted: list[Which]) -> None:
+    def want_rows(self, node: Happened, paths: Paths, moment: Millis) -> None:
+        """Say that `rows` will be asked of *node* with *paths*, at the earliest as of *moment*."""
+        self._reading.want(node.filter.names, filter_properties(node.filter) | paths, bounds(node.window, moment)[0], lasting=True)
+        self._want_latest(node.since)
+
+    def _want_latest(self, since: Filter | None) -> None:
+        if since is not None:
+            self._sinces.add(since)
+            self._reading.want(since.names, filter_properties(since), BEGINNING)
+
+    def look_back(self) -> None:
+        """Find the events since which others are counted, before the others."""
+        for since in self._sinces:
+            self.latest(since)
+
+    def scan(self, name: str) -> None:
+        """Fill the arrays that were wanted with the events of one type."""
+        wanted = [which for which in self._asked if which[0].names.takes(name)]
+        if wanted:
+            at, rows = self._reading.of(name, self._paths(wanted), self._earliest(wanted))
+            for which in wanted:
+                self._scan_filter(which, at, rows)
+
+    def _paths(self, wanted: list[Which]) -> Paths:
         measures = {measure for which in wanted for measure in self._asked[which] if measure.kind != "count"}
-        paths = frozenset().union(*(filter_properties(which) for which, _ in wanted), *map(measure_properties, measures))
-        at, rows = self._read(name, sorted(paths), self._earliest(wanted))
-        for which in wanted:
-            self._scan_filter(which, at, rows)
-
-    def _read(self, name: str, paths: Sequence[Path], after: Millis) -> tuple[Ints, Rows]:
-        """Times, ascending, and rows of the events of one type later than *after*, but for those of erased contacts."""
-        table = self._snapshot.events([name], paths, after)
-        at = _numpy(table.column("at"), np.int64)
-        rows = Rows(_numpy(table.column("contact"), np.int32),
-                    {path: self._columns.read(table.column(path_text(path))) for path in paths})
-        if self._all_alive:
-            return at, rows
-        alive = self._snapshot.alive[rows.contacts]
-        return at[alive], rows.take(alive)
+        return frozenset().union(*(filter_properties(which) for which, _ in wanted), *map(measure_properties, measures))
 
     def _earliest(self, wanted: list[Which]) -> Millis:
         """No window of *wanted* holds an event at or before this."""
@@ -115,12 +110,13 @@ class EventArrays:
         rows, at = rows.take(slice(first, last)), at[first:last]
         cuts = {window: (start - first, end - first) for window, (start, end) in cuts.items()}
         mask = self._mask(which, rows, at)
+        rows = rows.only(frozenset().union(*(measure_properties(each) for each in self._asked[which] if each.kind != "count")))
         if mask is not None:
             rows, cuts = _kept(mask, rows, cuts)
         for measure, windows in self._asked[which].items():
             mine = {window: cuts[window] for window in windows}
             gather = {window: self._held(which, measure, window) for window in windows}
-            _gather(measure, rows, mine, gather, self._columns.interned)
+            _gather(measure, rows, mine, gather, self._reading.columns.interned)
 
     def _mask(self, which: Which, rows: Rows, at: Ints) -> Mask | None:
         wanted, since = which
@@ -147,13 +143,10 @@ class EventArrays:
 
     def _times(self, wanted: Filter) -> Iterator[tuple[Ints, Ints]]:
         """When each event that *wanted* takes was, and whose it is, type by type."""
-        paths = sorted(filter_properties(wanted))
-        for name in filter(wanted.names.takes, self._snapshot.event_types()):
-            table = self._snapshot.events([name], paths)
-            at, contacts = _numpy(table.column("at"), np.int64), _numpy(table.column("contact"), np.int64)
-            rows = Rows(contacts, {path: self._columns.read(table.column(path_text(path))) for path in paths})
+        for name in self._reading.types(wanted.names):
+            at, rows = self._reading.of(name, filter_properties(wanted), BEGINNING)
             which = every([np.ones(len(at), bool), *self._taken(wanted, rows)])
-            yield at[which], contacts[which]
+            yield at[which], rows.contacts[which]
 
     def _held(self, which: Which, measure: Measure, window: Window) -> Gathered:
         key = (which, measure, window)
@@ -202,25 +195,26 @@ class EventArrays:
 
     def rows(self, node: Happened, paths: Iterable[Path] = ()) -> Iterator[tuple[Ints, Rows]]:
         """The events that *node* speaks of with their properties *paths*: times, ascending, and rows, one event type after another."""
-        read = sorted(filter_properties(node.filter).union(paths))
-        for name in filter(node.filter.names.takes, self._snapshot.event_types()):
-            at, rows = self._read(name, read, bounds(node.window, self._now)[0])
+        wanted = frozenset(paths)
+        for name in self._reading.types(node.filter.names):
+            at, rows = self._reading.of(name, filter_properties(node.filter) | wanted, bounds(node.window, self._now)[0])
             which = slice(*cut(at, node.window, self._now))
             at, rows = at[which], rows.take(which)
             mask = self._mask((node.filter, node.since), rows, at)
+            rows = rows.only(wanted)
             yield (at, rows) if mask is None else (at[mask], rows.take(mask))
 
     def turns(self, node: Happened) -> Ints:
         """Per contact the first instant after now at which an event begins or ceases to count (`NEVER`: none)."""
         found = np.full(self._size, NEVER)
-        paths = sorted(filter_properties(node.filter))
-        for name in filter(node.filter.names.takes, self._snapshot.event_types()):
-            table = self._snapshot.events([name], paths)
-            at, contacts = _numpy(table.column("at"), np.int64), _numpy(table.column("contact"), np.int32)
+        timed = any(test.timed for _, test in node.filter.where)
+        for name in self._reading.types(node.filter.names):
+            after = BEGINNING if timed else bounds(node.window, self._now)[0]
+            at, rows = self._reading.of(name, filter_properties(node.filter), after)
             edges = turns(node.window, at, self._now)
             for path, test in node.filter.where:
-                edges = np.minimum(edges, self._columns.read(table.column(path_text(path))).turns(test, self._now))
-            np.minimum.at(found, contacts, edges)
+                edges = np.minimum(edges, rows.columns[path].turns(test, self._now))
+            np.minimum.at(found, rows.contacts, edges)
         for at, contacts in self._times(node.since) if node.since is not None else ():
             np.minimum.at(found, contacts, np.where(at > self._now, at, NEVER))
         return found
@@ -232,7 +226,7 @@ class EventArrays:
             who, codes = _joined(held.money)
             found = mixed(who, codes)
             if found.any():
-                names = list(self._columns.interned)
+                names = list(self._reading.columns.interned)
                 raise RuleFailure(mixed_currencies(measure, {names[code] for code in np.flatnonzero(found)}))
         if held.too_big:
             raise RuleFailure(overflow(measure.of))
@@ -244,11 +238,6 @@ def _total(measure: Measure, held: Gathered) -> Ints:
         return held.totals.total()
     except TooBig:
         raise RuleFailure(overflow(measure.of)) from None
-
-
-def _numpy(column: Any, kind: type[np.int32 | np.int64]) -> Ints:
-    numbers: Ints = column.to_numpy().astype(kind, copy=False)
-    return numbers
 
 
 def _joined(parts: list[tuple[Ints, Ints]]) -> tuple[Ints, Ints]:

@@ -17,6 +17,7 @@ from sync.evaluate import figures
 from sync.evaluate.columns import Columns
 from sync.evaluate.events import EventArrays
 from sync.evaluate.numbers import passing
+from sync.evaluate.reading import Reading
 from sync.evaluate.run import snapshot_of
 from sync.evaluate.snapshot import Snapshot
 from sync.source import Origin
@@ -53,7 +54,7 @@ def refreshed(store: Store, config: Config, sources: Mapping[str, Origin], now: 
 def people_of(family: FamilySpec, snapshot: Snapshot, now: Millis) -> dict[str, int]:
     """Each value that the event tells of, and how many contacts meet the event's own conditions with it."""
     columns = Columns()
-    rows = EventArrays(snapshot, now, columns).rows(family.event, [family.property])
+    rows = EventArrays(Reading(snapshot, columns), now).rows(family.event, [family.property])
     keys = figures.counted_keys(rows, family.property, columns.interned)
     if family.event.count is None:
         raise ValueError("a family counts its events")

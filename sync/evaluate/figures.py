@@ -13,7 +13,8 @@ import pyarrow.compute as pc
 from connectors.base import DAY, Millis
 from sync.evaluate.columns import Column, Dictionary
 from sync.evaluate.counters import ExactSum, TooBig
-from sync.evaluate.events import NO_CURRENCY, Rows, currency_ids, unique_pairs
+from sync.evaluate.events import NO_CURRENCY, currency_ids, unique_pairs
+from sync.evaluate.reading import Rows
 from sync.evaluate.snapshot import Ints, Mask
 from sync.evaluate.turns import NEVER
 from sync.language.decay import left, stays_above

@@ -10,15 +10,14 @@ import numpy as np
 import numpy.typing as npt
 
 from connectors.base import Millis
-from sync.evaluate.columns import Column, Columns, passes
-from sync.evaluate.snapshot import BEGINNING, Ints, Mask, Snapshot
+from sync.evaluate.columns import Column, passes
+from sync.evaluate.reading import Paths, Reading
+from sync.evaluate.snapshot import BEGINNING, Ints, Mask
 from sync.evaluate.turns import NEVER
 from sync.language.happened import MACHINE, Filter, is_machine
 from sync.language.needs import filter_properties
 from sync.language.predicates import Predicate
-from sync.language.values import INT64_MAX, Path, path_text
-
-Paths = frozenset[Path]
+from sync.language.values import INT64_MAX, Path
 
 
 @dataclass(frozen=True)
@@ -105,53 +104,53 @@ class Asked:
 
 
 class OccurrenceScan:
-    """Reads each event type once for all filters that were asked for before the first `of`."""
+    """Finds the events of filters. `ask` for all, then `scan` each type that is wanted, so that it is read once for all."""
 
-    def __init__(self, snapshot: Snapshot, now: Millis, columns: Columns) -> None:
-        self._snapshot, self._now, self._columns = snapshot, now, columns
+    def __init__(self, reading: Reading, now: Millis) -> None:
+        self._reading, self._now = reading, now
         self._asked: dict[Filter, Asked] = {}
+        self._parts: dict[Filter, dict[str, Part]] = {}
         self._found: dict[Filter, Occurrences] = {}
 
     def ask(self, which: Filter, properties: Paths, after: Millis) -> None:
-        """That `of` will be asked for *which*: these properties of its events *after* an instant (others may be there, too)."""
+        """That `of` will be asked for *which*: these properties of its events *after* an instant."""
         if any(test.timed for _, test in which.where):
             after = BEGINNING                                           # of older ones the filter may change its mind
         asked = self._asked.get(which, Asked(frozenset(), INT64_MAX))
         wanted = Asked(asked.properties | properties, min(asked.after, after))
         if wanted != asked:
             self._asked[which] = wanted
+            self._reading.want(which.names, filter_properties(which) | wanted.properties, wanted.after)
             self._found.pop(which, None)
+            self._parts.pop(which, None)
+
+    def scan(self, name: str) -> None:
+        """Find the events of one type for every filter that was asked for."""
+        for which in self._asked:
+            if which.names.takes(name) and name not in self._parts.setdefault(which, {}):
+                self._parts[which][name] = self._part(which, name)
 
     def of(self, which: Filter) -> Occurrences:
         """The events that *which* takes now, or may come to take although nothing happens. It was asked for before."""
         if which not in self._found:
-            self._read([each for each in self._asked if each not in self._found])
+            names, parts = self._reading.types(which.names), self._parts.pop(which, {})
+            self._found[which] = Occurrences([parts[name] if name in parts else self._part(which, name) for name in names])
         return self._found[which]
 
-    def _read(self, wanted: list[Filter]) -> None:
-        parts: dict[Filter, list[Part]] = {which: [] for which in wanted}
-        for number, name in enumerate(self._snapshot.event_types()):
-            mine = [which for which in wanted if which.names.takes(name)]
-            if mine:
-                self._read_type(name, number, mine, parts)
-        self._found |= {which: Occurrences(found) for which, found in parts.items()}
+    def _part(self, which: Filter, name: str) -> Part:
+        asked = self._asked[which]
+        at, rows = self._reading.of(name, filter_properties(which) | asked.properties, asked.after)
+        first = int(np.searchsorted(at, asked.after, side="right"))
+        late, number = rows.take(slice(first, None)), self._reading.number(name)
+        taken, turns = self._answers(which, late.columns, len(late.contacts))
+        kept = np.flatnonzero(taken if turns is None else taken | (turns < NEVER))
+        contacts, columns = late.contacts[kept].astype(np.int64), late.only(asked.properties).take(kept).columns
+        ids = (number << 40) + len(at) - first - kept                   # from the end: the same however far back it was read
+        return Part(contacts, at[first:][kept], ids, taken[kept], None if turns is None else turns[kept], columns)
 
-    def _read_type(self, name: str, number: int, wanted: list[Filter], into: Mapping[Filter, list[Part]]) -> None:
-        paths = frozenset().union(*(filter_properties(which) | self._asked[which].properties for which in wanted))
-        table = self._snapshot.events([name], sorted(paths), min(self._asked[which].after for which in wanted))
-        contacts = table.column("contact").to_numpy().astype(np.int64)
-        columns = {path: self._columns.read(table.column(path_text(path))) for path in paths}
-        at, ids = table.column("at").to_numpy(), (number << 40) + np.arange(len(contacts))
-        alive = self._snapshot.alive[contacts]
-        for which in wanted:
-            taken, turns = self._answers(which, columns, alive.copy())
-            kept = np.flatnonzero(taken if turns is None else taken | (alive & (turns < NEVER)))
-            mine = {path: columns[path].take(kept) for path in self._asked[which].properties}
-            turned = None if turns is None else turns[kept]
-            into[which].append(Part(contacts[kept], at[kept], ids[kept], taken[kept], turned, mine))
-
-    def _answers(self, which: Filter, columns: Mapping[Path, Column], found: Mask) -> tuple[Mask, Ints | None]:
-        """Per row, where it is one of *found*, whether *which* takes it, and when that may change."""
+    def _answers(self, which: Filter, columns: Mapping[Path, Column], size: int) -> tuple[Mask, Ints | None]:
+        """Per row, of so many, whether *which* takes it, and when that may change."""
+        found = np.ones(size, bool)
         for path, test in which.where:
             found &= passes(path, test, columns, self._now)
         if which.human:

@@ -12,12 +12,13 @@ import numpy as np
 import pyarrow as pa
 
 from connectors.base import Millis
-from sync.evaluate.columns import Column, Columns
+from sync.evaluate.columns import Column
 from sync.evaluate.edges import bounds
 from sync.evaluate.numbers import passing
 from sync.evaluate.occurrences import Occurrences, OccurrenceScan, begins, soonest
+from sync.evaluate.reading import Reading
 from sync.evaluate.sequences import SequenceArrays
-from sync.evaluate.snapshot import BEGINNING, Ints, Mask, Snapshot
+from sync.evaluate.snapshot import BEGINNING, Ints, Mask
 from sync.evaluate.turns import NEVER, turns
 from sync.language.needs import pattern_properties
 from sync.language.patterns import FirstOrLast, MostFrequent, Resumed
@@ -32,20 +33,24 @@ PATTERNS = (FirstOrLast, MostFrequent, Resumed, Regularly, Streak, Sequence)
 
 
 class PatternArrays:
-    """Answers of conditions on patterns for all contacts. `scan` all that will be asked, so that each type is read once."""
+    """Answers of conditions on patterns for all contacts. `want` all that will be asked, then `scan` each type that is wanted."""
 
-    def __init__(self, snapshot: Snapshot, now: Millis, columns: Columns) -> None:
-        self._now, self._columns, self._size = now, columns, len(snapshot.alive)
-        self._events = OccurrenceScan(snapshot, now, columns)
-        self._sequences = SequenceArrays(self._events, columns.interned, self._size, now)
+    def __init__(self, reading: Reading, now: Millis) -> None:
+        self._now, self._columns, self._size = now, reading.columns, reading.size
+        self._events = OccurrenceScan(reading, now)
+        self._sequences = SequenceArrays(self._events, reading.columns.interned, self._size, now)
 
-    def scan(self, nodes: Iterable[Pattern]) -> None:
+    def want(self, nodes: Iterable[Pattern]) -> None:
         """Note what *nodes* speak of."""
         for node in nodes:
             if isinstance(node, Sequence):
-                self._sequences.scan(node)
+                self._sequences.want(node)
             else:
                 self._events.ask(node.filter, pattern_properties(node), self._after(node))
+
+    def scan(self, name: str) -> None:
+        """Find the events of one type that somebody wants."""
+        self._events.scan(name)
 
     def holds(self, node: Pattern) -> Mask:
         """Per contact whether *node* holds."""
@@ -92,7 +97,7 @@ class PatternArrays:
         return found
 
     def _of(self, node: Single) -> Occurrences:
-        self.scan([node])
+        self.want([node])
         return self._events.of(node.filter)
 
     def _after(self, node: Single) -> Millis:

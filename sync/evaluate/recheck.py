@@ -140,7 +140,7 @@ class Rechecks:
 
     def _answer(self, nodes: Collection[Node], contacts: Ints, whole: bool, now: Millis, members: Members) -> dict[Node, Ints]:
         world = self._world(contacts, whole, now, members)
-        world.scan(nodes)
+        world.scan(nodes, ahead=True)
         flipped = {}
         for node in nodes:
             leaf = self.leaves[node]

@@ -52,7 +52,7 @@ class SequenceArrays:
     def __init__(self, scan: OccurrenceScan, interned: dict[str, int], size: int, now: Millis) -> None:
         self._scan, self._interned, self._size, self._now = scan, interned, size, now
 
-    def scan(self, node: Sequence) -> None:
+    def want(self, node: Sequence) -> None:
         """Note what *node* speaks of."""
         longest = max((step.within or 0 for step in node.steps), default=0)
         begun = bounds(node.window, self._now)[0]
@@ -62,7 +62,7 @@ class SequenceArrays:
 
     def holds(self, node: Sequence) -> Mask:
         """Per contact whether *node* holds."""
-        self.scan(node)
+        self.want(node)
         stages = node.stages()
         able = [self._able(stage, node if place == 0 else None) for place, stage in enumerate(stages)]
         shared = _shared(able)
@@ -145,7 +145,7 @@ class SequenceArrays:
 
     def turns(self, node: Sequence) -> Ints:
         """Per contact when the answer may next differ although nothing happened, as `node.turn` says; `NEVER`: it will not."""
-        self.scan(node)
+        self.want(node)
         found = np.full(self._size, NEVER)
         for place, stage in enumerate(node.stages()):
             events = self._scan.of(stage.step.filter)

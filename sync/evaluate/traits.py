@@ -18,8 +18,9 @@ from sync.evaluate.snapshot import Ints, Mask
 from sync.evaluate.turns import earliest
 from sync.language.figures import Counted, DaysSince, Decaying, Different, Edge, Frequent, Measured
 from sync.language.happened import Happened
+from sync.language.needs import figure_properties
 from sync.language.nodes import Node, walk
-from sync.language.rank import traits_of
+from sync.language.rank import Rank, traits_of
 from sync.language.traits import EventTrait, Points, Trait
 
 
@@ -50,6 +51,13 @@ class TraitColumns:
         self._mask, self._until = mask, until
         self._numbers: dict[Trait, tuple[Ints, Mask]] = {}
         self._found: dict[Trait, Column] = {}
+
+    def want(self, node: Node) -> None:
+        """Say that the events of the traits which *node* asks will be looked at, where these are no counts and aggregates."""
+        moment = node.by.moment(self._now) if isinstance(node, Rank) else self._now
+        for _, trait in traits_of(node):
+            if isinstance(trait, EventTrait) and not isinstance(trait.figure, Counted | Measured):
+                self._events.want_rows(trait.events, figure_properties(trait.figure), moment)
 
     # --- values ---------------------------------------------------------------------------------------------------------------
 

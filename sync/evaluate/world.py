@@ -17,6 +17,7 @@ from sync.evaluate.moves import moved, moved_turns
 from sync.evaluate.pasts import Pasts
 from sync.evaluate.patterns import PATTERNS, PatternArrays
 from sync.evaluate.ranks import numbers_in, ordered
+from sync.evaluate.reading import Reading
 from sync.evaluate.snapshot import Ints, Mask, Packed, Snapshot, every, packed, some, unpacked
 from sync.evaluate.traits import TraitColumns, asked_sets, with_points
 from sync.evaluate.turns import NEVER, earliest
@@ -42,25 +43,34 @@ class World:
 
     def __init__(
         self, snapshot: Snapshot, now: Millis, members: Mapping[str, Mask], rules: Mapping[str, Node] | None = None,
+        reading: Reading | None = None,
     ) -> None:
         self._snapshot, self._now, self._members, self._rules = snapshot, now, members, rules or {}
-        self._columns, self._size = Columns(), len(snapshot.alive)
+        self._reading = reading or Reading(snapshot, Columns())
+        self._columns, self._size = self._reading.columns, self._reading.size
         self._fields: dict[Path, Column] = {}
         self._pasts: dict[Path, Pasts] = {}
         self._masks: dict[Node, Packed] = {}
         self._once: set[Node] = set()
         self._places: dict[Ranked, tuple[Ints, int]] = {}
-        self._events = EventArrays(snapshot, now, self._columns)
-        self._patterns = PatternArrays(snapshot, now, self._columns)
+        self._events, self._patterns = EventArrays(self._reading, now), PatternArrays(self._reading, now)
         self._traits = TraitColumns(self._size, now, self._events, self._columns, self.mask, self.turns)
 
-    def scan(self, nodes: Iterable[Node]) -> None:
-        """Read the events that *nodes* speak of. They are all that will be asked, each as often as it is in there: the answer to
-        one that comes once is not kept."""
+    def scan(self, nodes: Iterable[Node], *, ahead: bool = False) -> None:
+        """Look at the events that *nodes* speak of, each type read once. They are all that will be asked, each as often as it is in
+        there: the answer to one that comes once is not kept. *ahead*: `turns` will be asked of them, too."""
         asked = Counter(each for node in nodes for each in with_points(node))
         self._once = {node for node, times in asked.items() if times == 1}
-        self._events.scan(wanted for node in asked for wanted in asked_sets(node))
-        self._patterns.scan(node for node in asked if isinstance(node, PATTERNS))
+        self._events.want(wanted for node in asked for wanted in asked_sets(node))
+        self._patterns.want(node for node in asked if isinstance(node, PATTERNS))
+        for node in asked:
+            self._traits.want(node)
+        self._events.look_back()
+        for name in self._reading.wanted_types():
+            self._events.scan(name)
+            self._patterns.scan(name)
+            if not ahead:
+                self._reading.let_go(name)
 
     def mask(self, node: Node) -> Mask:
         """Who meets *node*; `RuleFailure` when that cannot be said."""
@@ -183,7 +193,7 @@ class World:
         """The place of each contact, 1 the highest, 0 for those without a number; and how many have one."""
         if by not in self._places:
             moment = by.moment(self._now)
-            world = self if moment == self._now else World(self._snapshot, moment, self._members)
+            world = self if moment == self._now else World(self._snapshot, moment, self._members, reading=self._reading.at_another_moment())
             self._places[by] = ordered(world.ranked_numbers(by), self._snapshot.known_since, self._snapshot.alive)
         return self._places[by]
 

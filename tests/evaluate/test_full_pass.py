@@ -21,6 +21,7 @@ from sync.evaluate.events import EventArrays
 from sync.evaluate.from_people import snapshot_of
 from sync.evaluate.full_pass import Failed, full_pass
 from sync.evaluate.patterns import PATTERNS
+from sync.evaluate.reading import Reading
 from sync.evaluate.snapshot import BEGINNING, ArrowSnapshot
 from sync.evaluate.turns import NEVER
 from sync.evaluate.world import World
@@ -28,7 +29,7 @@ from sync.language.happened import Happened
 from sync.language.moves import Moved
 from sync.language.nodes import Node, walk
 from sync.language.pasts import Changed, HasBeen
-from sync.language.person import Person
+from sync.language.person import Event, Person
 from sync.language.rank import Population, Rank
 from sync.language.traits import TraitTest
 from sync.language.values import Path, RuleFailure
@@ -121,7 +122,7 @@ def test_every_kind_of_condition_is_true_for_some_and_false_for_others() -> None
 
 
 def test_a_failing_segment_fails_those_that_ask_it_and_is_never_empty() -> None:
-    paid = [worlds.Event("order_placed", NOW, {"value": 5, "currency": code}) for code in ("EUR", "USD")]
+    paid = [Event("order_placed", NOW, {"value": 5, "currency": code}) for code in ("EUR", "USD")]
     rules = {
         "first": worlds.node_of({"event": "order_placed", "sum": {"of": "value", "at_least": 1}}),
         "second": worlds.node_of({"not": {"segment": "first"}}),
@@ -145,7 +146,7 @@ def test_segments_that_ask_each_other_in_a_ring_fail_with_the_ring() -> None:
 def test_sums_stay_exact_where_floats_would_round() -> None:
     most = 2**63 - 1
     people = [
-        Person(events=tuple(worlds.Event("order_placed", NOW - place, {"value": Decimal(number).scaleb(-6)})
+        Person(events=tuple(Event("order_placed", NOW - place, {"value": Decimal(number).scaleb(-6)})
                             for place, number in enumerate(numbers)))
         for numbers in ([most - 1, 1], [most - 1], [most, 5, -5], [2**53, 1], [2**53], [-most, -1], [100_000, 200_000])
     ]
@@ -157,7 +158,7 @@ def test_sums_stay_exact_where_floats_would_round() -> None:
 
 @pytest.mark.parametrize("numbers", [[2**63 - 1, 1], [-(2**63), -1], [2**63]])
 def test_a_sum_beyond_int64_fails_its_segment(numbers: list[int]) -> None:
-    events = tuple(worlds.Event("order_placed", NOW - place, {"value": Decimal(number).scaleb(-6)})
+    events = tuple(Event("order_placed", NOW - place, {"value": Decimal(number).scaleb(-6)})
                    for place, number in enumerate(numbers))
     rules = {"first": worlds.node_of({"event": "order_placed", "sum": {"of": "value", "at_least": 1}})}
     result = full_pass(snapshot_of([Person(events=events)], list(rules.values())), rules, NOW)
@@ -178,14 +179,14 @@ def test_the_condition_that_most_of_some_contacts_fail_is_named_with_its_count()
 def test_conditions_that_differ_only_in_their_threshold_share_one_array() -> None:
     rules = {f"s{least}": worlds.node_of({"event": "order_placed", "count": {"at_least": least}}) for least in range(5)}
     snapshot = snapshot_of([Person()], list(rules.values()))
-    arrays = EventArrays(snapshot, NOW, Columns())
-    arrays.scan(node for node in rules.values() if isinstance(node, Happened))
+    arrays = EventArrays(Reading(snapshot, Columns()), NOW)
+    arrays.want(node for node in rules.values() if isinstance(node, Happened))
     assert len(arrays._asked) == 1
 
 
 def test_averages_are_compared_without_rounding() -> None:
-    thirds = Person(events=tuple(worlds.Event("order_placed", NOW - place, {"value": value}) for place, value in enumerate([1, 0, 0])))
-    below = Person(events=tuple(worlds.Event("order_placed", NOW - place, {"value": -value}) for place, value in enumerate([1, 0, 0])))
+    thirds = Person(events=tuple(Event("order_placed", NOW - place, {"value": value}) for place, value in enumerate([1, 0, 0])))
+    below = Person(events=tuple(Event("order_placed", NOW - place, {"value": -value}) for place, value in enumerate([1, 0, 0])))
     for operator in ("at_least", "more_than", "at_most", "less_than", "is", "is_not"):
         for limit in ("0.333333", "0.333334", "-0.333333", "-0.333334"):
             rule = {"event": "order_placed", "average": {"of": "value", operator: limit}}

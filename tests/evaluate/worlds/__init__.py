@@ -18,11 +18,11 @@ from sync.language.reader import RuleScope
 from sync.located import Place, Problem
 from tests.evaluate.worlds import about_events, about_fields, about_patterns, about_standing, about_traits
 from tests.evaluate.worlds.about_events import window
-from tests.evaluate.worlds.drawn import DAY, HOUR, SEGMENTS, SPANS, Rule, located
+from tests.evaluate.worlds.drawn import DAY, HOUR, SEGMENTS, SPANS, Quoted, Rule, located
 from tests.evaluate.worlds.people import event, fields, person
 from tests.language.support import BERLIN
 
-__all__ = ["DAY", "HOUR", "KINDS", "LEAVES", "SCOPE", "SPANS", "Rule", "event", "fields", "leaf", "node_of", "person", "tree"]
+__all__ = ["DAY", "HOUR", "KINDS", "LEAVES", "SCOPE", "SPANS", "Quoted", "Rule", "event", "fields", "leaf", "node_of", "person", "tree"]
 
 GROUND = RuleScope(
     "tested", BERLIN, SEGMENTS, ("mailchimp", "hubspot", "klaviyo"),
