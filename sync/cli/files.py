@@ -44,7 +44,8 @@ def check(clock: Clock, path: Path | None, as_json: bool, quick: bool) -> int:
     """Validate the config: every mistake at once, each with file:line:column and what would be right.
 
     Warns of what is sound but odd: conditions that nobody can meet or that everybody meets, windows that reach further back than
-    what is known, and, where there is a store, words that occur in it only in another case.
+    what is known, and, where there is a store, words that occur in it only in another case, and new segments that look like one
+    that is gone.
     """
     from sync.config.load import load
 
@@ -52,20 +53,25 @@ def check(clock: Clock, path: Path | None, as_json: bool, quick: bool) -> int:
     config, problems = load(file)
     if config is not None:
         problems = sorted([*problems, *_odd(config, quick, clock.now())])
+    sound = config is not None and all(p.message.startswith("warning: ") for p in problems)
     found: dict[str, Any] = {
-        "file": str(file), "ok": config is not None,
+        "file": str(file), "ok": sound,
         "problems": [{"file": p.place.file, "line": p.place.line, "column": p.place.column, "message": p.message, "hint": p.hint}
                      for p in problems],
         "connections": len(config.connections) if config else 0, "segments": len(config.segments) if config else 0,
         "targets": sum(len(s.targets) for s in config.segments.values()) if config else 0,
-        "next": typed("segmentd plan") if config else "",
+        "next": typed("segmentd plan") if sound else "",
     }
     emit(found, as_json, lambda: "\n".join([*map(str, problems), _checked(found)]))
-    return ExitCode.OK if config else ExitCode.CONFIG
+    return ExitCode.OK if sound else ExitCode.CONFIG
 
 
 def _odd(config: Config, quick: bool, now: Millis) -> list[Problem]:
-    """Warnings beyond what reading the file gives; a store that is not there, or cannot be read just now, is left alone."""
+    """Warnings beyond what reading the file gives, and what in it the store cannot follow; one that is not there, or cannot be read
+    just now, is left alone."""
+    from sync.evaluate.families import with_families
+    from sync.evaluate.lives import contested, unnamed
+    from sync.evaluate.run import digests_of
     from sync.insight.lint import lints
     from sync.insight.memory import forgetful
     from sync.insight.spelling import misspelt
@@ -74,7 +80,9 @@ def _odd(config: Config, quick: bool, now: Millis) -> list[Problem]:
     found = lints(config)
     if not quick and config.settings.store.exists():
         with suppress(StoreError), reading(config) as store:
-            found += [*misspelt(store, config, origins(config, store)), *forgetful(store, config, now)]
+            sources, whole = origins(config, store), with_families(store, config)
+            found += [*misspelt(store, config, sources), *forgetful(store, config, now)]
+            found += [*contested(store, config), *unnamed(store, whole, digests_of(whole, sources))]
     return found
 
 

@@ -14,15 +14,24 @@ from sync.store.store import Store
 def carry_over(store: Store, config: Config) -> list[tuple[str, str]]:
     """Move what the store holds of segments that others say they were: (old, new) of each. Done once, it finds nothing to move.
     Raises ConfigError where both were applied: whose is whose would be lost."""
-    known = lives.known(store)
-    wanted = [spec for spec in config.segments.values() if spec.was in known and spec.was not in config.segments]
-    problems = [problem for spec in wanted if (problem := _both_applied(store, spec))]
+    wanted, problems = _carried(store, config), contested(store, config)
     if problems:
         raise ConfigError(problems)
     for spec in wanted:
         with store.transaction() as db:
             lives.rename(db, spec.was, spec.name)
     return [(spec.was, spec.name) for spec in wanted]
+
+
+def contested(store: Store, config: Config) -> list[Problem]:
+    """Segments that cannot take over what is left of the one they say they were."""
+    return [problem for spec in _carried(store, config) if (problem := _both_applied(store, spec))]
+
+
+def _carried(store: Store, config: Config) -> list[SegmentSpec]:
+    """Segments that say they were another one, of which the store still holds something."""
+    known = lives.known(store)
+    return [spec for spec in config.segments.values() if spec.was in known and spec.was not in config.segments]
 
 
 def _both_applied(store: Store, spec: SegmentSpec) -> Problem | None:
@@ -35,11 +44,25 @@ def _both_applied(store: Store, spec: SegmentSpec) -> Problem | None:
 def renamed(store: Store, config: Config, digests: Mapping[str, str]) -> dict[str, str]:
     """New segment → the one that is gone from the config and had the same body. *digests*: of the config's rules. One that was
     applied under its new name is its own."""
+    carried = {spec.was for spec in _carried(store, config)}
     gone = {
         rule: name for name, rule in store.rows("select name, rule from segments order by name desc")
-        if name not in config.segments
+        if name not in config.segments and name not in carried
     }
     return {
         name: gone[digest] for name, digest in digests.items()
         if digest in gone and not any(target.applied for target in lives.left(store.db, name))
     }
+
+
+def unnamed(store: Store, config: Config, digests: Mapping[str, str]) -> list[Problem]:
+    """A warning for each new segment that looks like one that is gone from the config: its targets would be frozen."""
+    return [
+        Problem(config.segments[new].place, f"warning: segment '{new}': {alike(old)}, and until then its targets are frozen")
+        for new, old in renamed(store, config, digests).items()
+    ]
+
+
+def alike(old: str) -> str:
+    """What to do where a new segment has the body of *old*, which is gone."""
+    return f"it looks like '{old}' under a new name: write `was: {old}`, or `segmentd retire {old}`"

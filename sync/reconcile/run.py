@@ -15,6 +15,7 @@ from connectors.base import DAY, Millis, Op, PlatformError, RemoteTarget, Stream
 from sync.config.model import Apply, Config, Existing, Manage, TargetSpec
 from sync.crash import crash_point
 from sync.evaluate.families import refreshed
+from sync.evaluate.lives import alike
 from sync.evaluate.run import Evaluation, watch_key, watched_by
 from sync.model import ContactId, ExitCode, SegmentdError, TargetKey
 from sync.reconcile.guard import Refusal, judge
@@ -164,8 +165,7 @@ def _caution(street: Street, evaluation: Evaluation, spec: TargetSpec, state: Ta
     if not street.config.segments[spec.segment].enabled:
         return Caution(freeze="the segment is disabled")
     if spec.segment in evaluation.renamed:
-        old = evaluation.renamed[spec.segment]
-        return Caution(freeze=f"it looks like '{old}' under a new name: write `was: {old}`, or `segmentd retire {old}`")
+        return Caution(freeze=alike(evaluation.renamed[spec.segment]))
     if spec.segment in evaluation.result.failures:
         return Caution(freeze=f"the segment failed: {evaluation.result.failures[spec.segment]}")
     if spec.connection in street.failures:

@@ -66,3 +66,30 @@ def test_a_quick_check_and_one_without_a_store_leave_spelling_alone_but_not_what
 
 def test_the_config_of_the_world_gives_no_warning(applied: Ground) -> None:
     assert told(applied, applied.config) == []
+
+
+def test_a_new_segment_that_looks_like_one_that_is_gone_is_told_as_the_plan_tells_it(applied: Ground) -> None:
+    path = applied.folder / "renamed.yaml"
+    path.write_text(applied.config.read_text().replace("  buyers:", "  shoppers:"))
+    line = 1 + path.read_text().splitlines().index("  shoppers:")
+    assert told(applied, path) == [
+        f"{line}:3: warning: segment 'shoppers': it looks like 'buyers' under a new name: write `was: buyers`, or `segmentd retire "
+        "buyers`, and until then its targets are frozen",
+    ]
+    assert told(applied, path, "--quick") == []
+    path.write_text(path.read_text().replace("  shoppers:", "  shoppers:\n    was: buyers"))
+    assert told(applied, path) == []
+
+
+def test_a_segment_that_cannot_be_what_it_says_it_was_is_refused_as_the_plan_refuses_it(applied: Ground) -> None:
+    from tests.cli.ground import said
+
+    path = applied.folder / "taken.yaml"
+    text = applied.config.read_text()
+    start = text.index("  buyers:")
+    path.write_text(text[:start] + text[text.index("  readers:"):].replace("  readers:", "  readers:\n    was: buyers"))
+    done = said("check", "-c", str(path), "--json", clock=applied.clock)
+    assert (done.code, done.json["ok"], done.json["next"]) == (2, False, "")
+    assert [each["message"] for each in done.json["problems"]] == [
+        "segment 'readers' was applied under this name already, so it cannot take over what is left of 'buyers'",
+    ]
