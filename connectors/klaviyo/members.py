@@ -17,21 +17,20 @@ def listing(calls: Calls, target: RemoteTarget) -> Iterator[MemberPage]:
     """Everybody on the list, by the time they joined, so that nobody is missed while others leave. Complete when Klaviyo says
     that there is no next page; a listing of nobody only when Klaviyo also counts nobody.
 
-    Source: Klaviyo API reference, revision 2026-07-15, Get Profiles for List: `sort=joined_group_at`, at most 100 a page.
+    Source: Klaviyo API reference, revision 2026-07-15, Get Profiles for List: `sort=joined_group_at`, at most 100 a page, as many
+    as of the ids alone (Get Profile IDs for List), which do not say since when.
     """
-    params = {"page[size]": "100", "sort": "joined_group_at"}
-    read = Read(
-        f"/api/lists/{quote(target.id, safe='')}/relationships/profiles", "list member ids", params,
-        "/api/lists/{id}/relationships/profiles",
-    )
+    params = {"fields[profile]": "joined_group_at", "page[size]": "100", "sort": "joined_group_at"}
+    read = Read(f"/api/lists/{quote(target.id, safe='')}/profiles", "list members", params, "/api/lists/{id}/profiles")
     found = 0
     for page in calls.pages(read):
-        members = [_id(record, read) for record in page.records]
+        members = {_id(record, read): _joined_at(record) for record in page.records}
+        told = {who: at for who, at in members.items() if at is not None}
         found += len(members)
         if page.cursor:
-            yield MemberPage(members)
+            yield MemberPage(list(members), joined=told)
         else:
-            yield MemberPage(members, last=True, complete=found > 0 or _count(calls, target) == 0)
+            yield MemberPage(list(members), last=True, complete=found > 0 or _count(calls, target) == 0, joined=told)
 
 
 def look(calls: Calls, target: RemoteTarget, profiles: Sequence[ProfileId]) -> dict[ProfileId, bool]:
@@ -73,7 +72,11 @@ def _joinings(calls: Calls, target: RemoteTarget, addresses: Sequence[str]) -> I
     read = Read(f"/api/lists/{quote(target.id, safe='')}/profiles", "list members", params, "/api/lists/{id}/profiles")
     for page in calls.pages(read):
         for record in page.records:
-            yield _id(record, read), times.read((record.get("attributes") or {}).get("joined_group_at"))
+            yield _id(record, read), _joined_at(record)
+
+
+def _joined_at(record: Mapping[str, Json]) -> Millis | None:
+    return times.read((record.get("attributes") or {}).get("joined_group_at"))
 
 
 def _addresses(calls: Calls, ids: Sequence[str]) -> dict[ProfileId, str]:

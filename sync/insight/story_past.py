@@ -11,6 +11,7 @@ from sync.config.form import Form, Notes
 from sync.config.keys import Section
 from sync.config.model import Config
 from sync.insight.story_values import moment, plain
+from sync.language.countries import as_country
 from sync.language.person import Move, Past
 from sync.language.values import Json, Path, parse_path
 from sync.language.words import NEUTRAL_FIELDS, suggestion
@@ -43,6 +44,12 @@ def field_path(notes: Notes, key: Scalar, told: Told) -> Path | None:
     return None
 
 
+def pulled(path: Path, value: Json, told: Told) -> Json:
+    """*value* of the field *path* as rules see it after a pull: in a field `as: country`, names of countries are codes."""
+    spec = told.config.fields.get(path[0])
+    return as_country(value) if spec is not None and spec.country else value
+
+
 def put(record: dict[str, Any], path: Path, values: Sequence[Json]) -> None:
     """Put the one of *values*, if there is one, into *record* under *path*, unless something stands there."""
     for part in path[:-1]:
@@ -60,7 +67,7 @@ def read_history(notes: Notes, value: Value | None, told: Told) -> dict[Path, tu
         path = field_path(notes, key, told)
         known = sorted(_held(notes, said, told), key=lambda each: each[0])
         if path is not None:
-            found[path] = tuple(Past(at, one, changed=place > 0) for place, (at, one) in enumerate(known))
+            found[path] = tuple(Past(at, pulled(path, one, told), changed=place > 0) for place, (at, one) in enumerate(known))
     return found
 
 

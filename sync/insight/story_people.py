@@ -10,7 +10,7 @@ from connectors.base import Millis
 from sync.config import scalars
 from sync.config.form import Form, Notes, shown
 from sync.config.keys import Section
-from sync.insight.story_past import Told, field_path, put, read_history, read_moves
+from sync.insight.story_past import Told, field_path, pulled, put, read_history, read_moves
 from sync.insight.story_values import moment, names, plain
 from sync.language.needs import needs
 from sync.language.person import ConsentFact, Event, MembershipFact, Person
@@ -83,7 +83,7 @@ def _fields(notes: Notes, value: Value | None, told: Told) -> dict[str, Any]:
     for key, said in held.entries if held else ():
         path = field_path(notes, key, told)
         if path is not None:
-            put(found, path, [plain(said)])
+            put(found, path, [pulled(path, plain(said), told)])
     return found
 
 

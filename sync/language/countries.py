@@ -27,14 +27,15 @@ def country_code(name: str) -> str | None:
 
 @cache
 def country_text(text: str) -> str:
-    """The JSON text of a field's value with a country's code in its place; what is no country's name stays as it is."""
+    """`as_country` of a value's JSON text."""
     value = decode(text)
-    return canonical(_read(value)) if isinstance(value, str | list) else text
+    return canonical(as_country(value)) if isinstance(value, str | list) else text
 
 
-def _read(value: Json) -> Json:
+def as_country(value: Json) -> Json:
+    """A field's value with a country's code in its place, also in a list; what is no country's name stays as it is."""
     if isinstance(value, list):
-        return [_read(each) for each in value]
+        return [as_country(each) for each in value]
     return (country_code(value) or value) if isinstance(value, str) else value
 
 

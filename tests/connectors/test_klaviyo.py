@@ -254,11 +254,24 @@ class TestKlaviyo(ConnectorContract):
         sandbox.virtual().advance(3600)
 
         def empty(request: Request, response: Response) -> None:
-            if request.path.endswith("/relationships/profiles"):
+            if request.path.endswith(f"/lists/{target.id}/profiles"):
                 response.body = orjson.dumps({"data": [], "links": {"next": None}})
 
         self.spoil(sandbox, empty)
         assert [page.complete for page in connector.members(target)] == [False]
+
+    def test_a_listing_tells_since_when_and_costs_one_call_a_hundred_people(
+        self, connector: Connector, controls: Controls, sandbox: Sandbox,
+    ) -> None:
+        target = self.target(connector, controls)
+        people = [row["email"] for row in self.living(controls)[:120]]
+        for email in people:
+            self.by_hand(controls, target, email)
+        sandbox.virtual().advance(3600)
+        before = self.calls(controls)
+        pages = list(connector.members(target))
+        assert self.calls(controls) == before + 2
+        assert [set(page.joined) == set(page.members) for page in pages] == [True, True]
 
     def test_a_lost_answer_to_create_makes_no_second_list(self, connector: Connector, controls: Controls) -> None:
         controls.fail("klaviyo", "drop_after", match="POST /api/lists")

@@ -102,6 +102,8 @@ class WritingContract(Ground):
         assert joined.keys() == {ours["id"], theirs["id"]}
         assert before - SECOND < joined[ours["id"]] <= before + 60 * SECOND
         assert later - SECOND < joined[theirs["id"]] <= later + 60 * SECOND
+        listed = {who: at for page in connector.members(target) for who, at in page.joined.items()}
+        assert listed in ({}, joined), "the same, where a listing tells it too"
 
     # --- writing
 

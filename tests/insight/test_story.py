@@ -240,3 +240,24 @@ people:
 expect: {best: bob, big: bob, press: ann}
 """), config)
     assert (trial.disagreements, trial.wrong) == ((), ())
+
+
+def test_names_of_countries_are_read_as_the_pull_reads_them(tmp_path: Path) -> None:
+    head = HEAD.replace("shoe]}}\n", "shoe]}, home: {first_of: [klaviyo.home], as: country}}\n")
+    (tmp_path / "config.yaml").write_text(head.replace("segments:\n", """segments:
+  german: {contact: {home: DE}}
+  moved: {contact: {home: {changed: true, from: Austria, to: DE, within: 30d}}}
+  plain: {contact: {klaviyo.home: Germany}}
+"""))
+    config, problems = load(tmp_path / "config.yaml")
+    assert config is not None, problems
+    trial = tried(story(config, """
+now: 2026-11-20
+people:
+  ann: {contact: {home: Germany, klaviyo.home: Germany}}
+  bob: {history: {home: [{is: Österreich, since: 60d ago}, {is: Deutschland, since: 5d ago}]}}
+  cleo: {contact: {home: [fr, DEU]}}
+  dora: {contact: {home: Atlantis}}
+expect: {german: [ann, bob, cleo], moved: bob, plain: ann}
+"""), config)
+    assert (trial.disagreements, trial.wrong) == ((), ())
