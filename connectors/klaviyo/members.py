@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from urllib.parse import quote
 
 from connectors.base import FaultKind, Json, MemberPage, Millis, PlatformError, ProfileId, RemoteTarget

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
-from connectors.base import HOUR, Millis, Stream, StreamKind
+from connectors.base import DAY, HOUR, Millis, Stream, StreamKind, instant
 from sync.config.model import Config, Withdrawn
 from sync.crash import crash_point
 from sync.evaluate.from_store import StoreSnapshot
@@ -20,6 +20,7 @@ from sync.language.needs import Needs, needs
 from sync.language.nodes import Node, walk
 from sync.language.values import Path, parse_path
 from sync.language.who import MemberOf
+from sync.language.window import reach
 from sync.source import Origin, reads_part
 from sync.store import entries, memberships, streams
 from sync.store.fields import FieldSource
@@ -203,6 +204,9 @@ def ground_of(
             if state is None or state.first is None:
                 why = f": {state.error}" if state and state.error else ""
                 waiting.append(f"{stream.name} of {connection} has not been pulled to its end yet{why}")
+            elif state.reached is not None and now - _looks_back(config, source, wanted, now) < state.reached:
+                so_far = f"{instant(state.reached):%Y-%m-%d}"
+                waiting.append(f"{stream.name} of {connection} is being read further back, and reaches to {so_far} so far")
             elif connection in rests_on:
                 shaky += _shaken(state, stream, config.guards.stale, now)
     for who in sorted(watched_by([rules[each] for each in asked(name, rules)], config)):
@@ -222,6 +226,14 @@ def _rests_on(config: Config, source: Origin, stream: Stream, wanted: Sequence[N
         any(reads_part(config, source.name, stream, path) for path in what.fields)
         or any(need.names.takes(name) for need in what.events for name in made) for what in wanted
     )
+
+
+def _looks_back(config: Config, source: Origin, wanted: Sequence[Needs], now: Millis) -> Millis:
+    """How far back rules that need what is *wanted* look at events that *source* may tell, at most as far as these are kept. Windows of
+    whole periods say it about: so a day and a fiftieth more."""
+    kept = config.settings.history
+    spans = [reach(need.window, now) for what in wanted for need in what.events if _tells(source, need.names)]
+    return max((kept if span is None else min(kept, span + span // 50 + DAY) for span in spans), default=0)
 
 
 def _unwatched(store: Store, who: Watched, now: Millis) -> tuple[list[str], list[str]]:

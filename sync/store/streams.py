@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sqlite3
+from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import TypeAlias
 
@@ -14,7 +15,8 @@ Database: TypeAlias = sqlite3.Connection
 
 @dataclass(frozen=True, slots=True)
 class StreamState:
-    """*first*, *finished*: when a pull first and last reached its end; None: never yet. *error*: why the last one did not."""
+    """*first*, *finished*: when a pull first and last reached its end; None: never yet. *error*: why the last one did not. *reached*: since
+    when all is in while it is read further back (`further`), else None."""
 
     connection: str
     stream: str
@@ -24,6 +26,7 @@ class StreamState:
     finished: Millis | None
     rows: int
     error: str | None
+    reached: Millis | None = None
 
 
 def begin(db: Database, connection: int, stream: Stream, now: Millis) -> Cursor | None:
@@ -54,10 +57,31 @@ def advance(db: Database, connection: int, stream: Stream, page: Page, now: Mill
     db.execute(
         "update streams set cursor = ?, watermark = max(coalesce(watermark, 0), coalesce(?, watermark, 0)), rows = rows + ?, "
         "swept = swept + ?, error = case when ? then null else error end, "
-        "first = case when ? then coalesce(first, ?) else first end, "
+        "first = case when ? and (first is null or reached is not null) then ? else first end, "
+        "reached = case when ? then null else reached end, "
         "finished = case when ? then max(?, started) else finished end where connection = ? and stream = ?",
-        (page.cursor, page.watermark, page.rows, len(page.profiles), page.last, page.last, now,
+        (page.cursor, page.watermark, page.rows, len(page.profiles), page.last, page.last, now, page.last,
          page.last, now, connection, stream.name),
+    )
+
+
+_ANEW = "cursor = null, watermark = null, started = null, error = null, rows = 0"
+
+
+def anew(db: Database, connection: int, names: Iterable[str]) -> None:
+    """As if the streams called *names* had never been pulled."""
+    db.executemany(
+        f"update streams set {_ANEW}, first = null, finished = null, reached = null "  # noqa: S608 - our own words
+        "where connection = ? and stream = ?", [(connection, name) for name in names],
+    )
+
+
+def further(db: Database, connection: int, names: Iterable[str], history: Millis) -> None:
+    """The next pull of the streams called *names* starts from nothing and reaches further back than *history*, which the one that was
+    the first reached: it had begun before it ended, so all since its end less *history* is in."""
+    db.executemany(
+        f"update streams set {_ANEW}, reached = max(coalesce(reached, 0), first - ?) "  # noqa: S608 - our own words
+        "where connection = ? and stream = ?", [(history, connection, name) for name in names],
     )
 
 
@@ -82,6 +106,6 @@ def seen(db: Database, connection: int, stream: str) -> tuple[int, int, int]:
 def states(store: Store) -> list[StreamState]:
     """All streams ever begun, by connection and name."""
     return [StreamState(*row) for row in store.rows(
-        "select c.name, s.stream, nullif(s.watermark, 0), s.started, s.first, s.finished, s.rows, s.error "
+        "select c.name, s.stream, nullif(s.watermark, 0), s.started, s.first, s.finished, s.rows, s.error, s.reached "
         "from streams s join connections c on c.id = s.connection order by c.id, s.stream",
     )]

@@ -1,5 +1,5 @@
 """On which terms the facts in the store were read: how events were named, and how far back. When these change, the facts are
-read again; until then the segments that rest on them wait."""
+read again; until then the segments wait that rest on what is not in."""
 
 from __future__ import annotations
 
@@ -7,10 +7,9 @@ from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 
 from connectors.base import Millis
-from sync.store import archive
+from sync.store import archive, streams
 from sync.store.naming import Naming
 from sync.store.store import Store, digest_of
-from sync.store.streams import Database
 
 LOST = "lost"                                       # in place of a naming: the facts were taken away while nobody could tell them
 
@@ -35,7 +34,7 @@ def agree(store: Store, terms: Mapping[int, Terms]) -> list[int]:
 
     Another naming of one connection takes all facts away, since a fact does not say who told it, and every connection tells its
     own again; one that is out of the config today does so when it comes back. A longer history only starts the events of its
-    connection anew: what is known already is not counted twice.
+    connection anew: what is known already stays, is not counted twice, and is all there since the shorter history began.
     """
     known = {
         number: (naming, int(history)) for key, value in store.rows("select key, value from meta where key like 'terms:%'")
@@ -51,17 +50,12 @@ def agree(store: Store, terms: Mapping[int, Terms]) -> list[int]:
                 db.execute(f"delete from {table}")  # noqa: S608 - our own names
             archive.forget_all(db)
         for number in again:
-            _anew(db, number, terms[number].streams)
+            if renamed or known[number][0] == LOST:
+                streams.anew(db, number, terms[number].streams)
+            else:
+                streams.further(db, number, terms[number].streams, known[number][1])
         db.executemany("insert or replace into meta values (?, ?)", [
             (f"terms:{n}", f"{t.naming} {max(t.history, known.get(n, ('', 0))[1]) if n not in again else t.history}")
             for n, t in terms.items()
         ] + [(f"terms:{n}", f"{LOST} {known[n][1]}") for n in lost])
     return again
-
-
-def _anew(db: Database, connection: int, streams: Collection[str]) -> None:
-    """As if these streams had never been pulled."""
-    db.executemany(
-        "update streams set cursor = null, watermark = null, started = null, first = null, finished = null, error = null, rows = 0 "
-        "where connection = ? and stream = ?", [(connection, stream) for stream in streams],
-    )

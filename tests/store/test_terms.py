@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from connectors.base import DAY, Event, EventName
+from connectors.base import DAY, Cursor, Event, EventName, Page, Stream, StreamKind
 from sync.store import streams
 from sync.store.facts import write_events
 from sync.store.naming import Naming
@@ -17,6 +17,8 @@ from sync.store.terms import agree, terms_of
 from tests.store.ground import NOW, profile
 
 PLAIN = Naming("shop", {"Bought": EventName("order_placed")})
+EVENTS = Stream("events", StreamKind.EVENTS)
+END = NOW - DAY
 OTHER = Naming("shop", {"Paid": EventName("order_placed")})
 
 
@@ -28,8 +30,8 @@ def store(tmp_path: Path) -> Iterator[Store]:
         with opened.transaction() as db:
             write_profiles(db, number, "shop", [profile("p1")], NOW, 1)
             write_events(db, number, [Event("e1", "Bought", NOW, {}, profile=profile("p1").id)], PLAIN)
-            db.execute("insert into streams (connection, stream, cursor, started, first, finished) values (?, 'events', 'c', 1, 2, 3)",
-                       (number,))
+            db.execute("insert into streams (connection, stream, cursor, started, first, finished) values (?, 'events', 'c', 1, ?, ?)",
+                       (number, END, END + 1))
         yield opened
 
 
@@ -55,7 +57,33 @@ def test_another_naming_takes_the_facts_away_and_starts_the_streams_anew(store: 
 
 def test_a_longer_history_keeps_the_facts_and_starts_the_streams_anew(store: Store) -> None:
     assert agree(store, {1: terms_of(PLAIN, 90 * DAY, ["events"])}) == [1]
-    assert (facts(store), never_pulled(store)) == (1, True)
+    (state,) = streams.states(store)
+    assert (facts(store), state.first, state.started) == (1, END, None)
+    assert state.reached == END - 60 * DAY, "all that came since is in"
+
+
+def test_a_longer_history_is_in_once_a_pull_from_nothing_has_ended(store: Store) -> None:
+    agree(store, {1: terms_of(PLAIN, 90 * DAY, ["events"])})
+    with store.transaction() as db:
+        assert streams.begin(db, 1, EVENTS, NOW) is None
+        streams.advance(db, 1, EVENTS, Page(Cursor("half")), NOW + 1)
+    (state,) = streams.states(store)
+    assert (state.first, state.reached) == (END, END - 60 * DAY)
+    with store.transaction() as db:
+        streams.advance(db, 1, EVENTS, Page(Cursor("end"), last=True), NOW + 2)
+        streams.begin(db, 1, EVENTS, NOW + 3)
+        streams.advance(db, 1, EVENTS, Page(Cursor("more"), last=True), NOW + 4)
+    (state,) = streams.states(store)
+    assert (state.first, state.finished, state.reached) == (NOW + 2, NOW + 4, None)
+
+
+def test_what_was_never_read_to_its_end_reaches_nowhere(store: Store) -> None:
+    with store.transaction() as db:
+        db.execute("update streams set first = null")
+    agree(store, {1: terms_of(PLAIN, 90 * DAY, ["events"])})
+    assert [(s.first, s.reached) for s in streams.states(store)] == [(None, None)]
+    agree(store, {1: terms_of(OTHER, 90 * DAY, ["events"])})
+    assert [(s.first, s.reached) for s in streams.states(store)] == [(None, None)]
 
 
 def test_a_shorter_history_reads_nothing_again(store: Store) -> None:
