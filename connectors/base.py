@@ -99,7 +99,7 @@ class StreamKind(Enum):
 class Stream:
     """One thing to pull. *incremental*: the platform filters by time, so a later pull reads only what changed.
 
-    *sweep*: every row is read each time and the last page says complete; profiles not seen in a complete sweep are gone.
+    *sweep*: every row is read each time and the last page says complete; profiles, or parts, not seen in a complete sweep are gone.
     A sweep, and a stream that cannot be filtered, runs on the complete cadence; the rest on that of changes.
     *part*: the field of profiles that it fills; such a stream is pulled only when the config asks for that field, or for an event
     made of its records.
@@ -238,7 +238,7 @@ class Event(NamedTuple):
 @dataclass(frozen=True, slots=True)
 class Part:
     """A record of its own, as just read, that stands in the array *field* of each of *profiles*; None as its *value*: it is no
-    more. *fact*: the event that it is (void, when it is none now) for each of them, whose ids follow on its own."""
+    more. *fact*: the event that it is (void, when it is none now) for each of them, whose ids are made of the record's."""
 
     field: str
     id: str

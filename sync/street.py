@@ -162,13 +162,13 @@ def due_streams(street: Street, source: Source, complete: bool | None) -> list[S
 
 
 def _last_look(source: Source, stream: StreamSpec, states: Mapping[str, StreamState]) -> Millis:
-    """When everything was last seen. A first pull of profiles sees everybody: the sweep need not follow at once."""
+    """When everything was last seen. A first pull of profiles, or of parts, sees all of them: the sweep need not follow at once."""
     if stream.name in states and states[stream.name].started is not None:
         return states[stream.name].finished or 0
     if not stream.sweep:
         return 0
     firsts = [states[s.name].first for s in source.capabilities.streams
-              if s.kind is StreamKind.PROFILES and not s.sweep and s.name in states]
+              if s.kind is stream.kind and s.part == stream.part and not s.sweep and s.name in states]
     return max((first for first in firsts if first is not None), default=2**62)
 
 

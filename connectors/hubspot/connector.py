@@ -65,7 +65,7 @@ CAPABILITIES = Capabilities(
         Stream("archived_orders", StreamKind.EVENTS, incremental=False),
         Stream("archived_carts", StreamKind.EVENTS, incremental=False),
         Stream("deals", StreamKind.PARTS, part="deals"),
-        Stream("deals_complete", StreamKind.PARTS, incremental=False, part="deals"),
+        Stream("deals_complete", StreamKind.PARTS, incremental=False, sweep=True, part="deals"),
     ),
     events={
         "SENT": EventName("email_sent", MAIL),

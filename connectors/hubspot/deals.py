@@ -34,7 +34,8 @@ def pull_deals(api: Api, since: Cursor | None) -> Iterator[Page]:
 
 
 def pull_all(api: Api, since: Cursor | None) -> Iterator[Page]:
-    """Stream "deals_complete": every deal, then every archived one, which search never shows.
+    """Stream "deals_complete": every deal, then every archived one, which search never shows. One that is neither, as one that was
+    merged into another, is no more.
 
     A deal may change hands without being modified: that associations move `hs_lastmodifieddate` is not documented.
     """
@@ -49,7 +50,7 @@ def pull_all(api: Api, since: Cursor | None) -> Iterator[Page]:
         archived = archived or after is None
         yield Page(
             finished(begun, begun) if last else dump({"at": begun, "a": after, "z": archived}), parts=told, last=last,
-            watermark=begun if last else None,
+            complete=last, watermark=begun if last else None,
         )
 
 

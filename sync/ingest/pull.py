@@ -10,6 +10,7 @@ from connectors.base import (
     Account,
     Clock,
     Cursor,
+    Event,
     FaultKind,
     Millis,
     Page,
@@ -57,7 +58,7 @@ class Pulled:
 
 
 class EmptySweep(PlatformError):
-    """A complete look found nobody where people were."""
+    """A complete look found nothing where people, or records, were."""
 
 
 def check_account(store: Store, source: Source) -> Account:
@@ -186,28 +187,33 @@ def _take(
     """One page and its cursor, in one transaction; how many rows were new, and how many could not be taken in."""
     with store.transaction() as db:
         new = refused = 0
+        sweep = streams.sweep_of(db, source.number)
         if page.profiles:
-            sweep = streams.sweep_of(db, source.number)
             joined = people.write_profiles(db, source.number, source.name, page.profiles, now, sweep)
             join_strays(db, source.number, joined.profiles, joined.addresses, namings)
             new, refused = joined.new, joined.refused
         people.mark_gone(db, source.number, page.gone, now)
-        events = [*page.events, *parts.write(db, source.number, page.parts, source.naming, now)]
+        events = [*page.events, *parts.write(db, source.number, page.parts, source.naming, now, sweep)]
+        streams.advance(db, source.number, stream, page, now)
+        if page.last and page.complete and stream.sweep:
+            events += _finish_sweep(db, source, stream, now)
         if events:
             written = write_events(db, source.number, events, source.naming)
             new, refused = new + written.new, refused + written.refused
-        streams.advance(db, source.number, stream, page, now)
-        if page.last and page.complete and stream.sweep:
-            _finish_sweep(db, source, stream, now)
         crash_point("pull.before_commit")
     return new, refused
 
 
-def _finish_sweep(db: streams.Database, source: Source, stream: Stream, now: Millis) -> None:
-    """Whoever a complete sweep did not see is gone. An empty sweep where people were is a broken read, not a truth."""
-    sweep, seen, known = streams.seen(db, source.number, stream.name)
+def _finish_sweep(db: streams.Database, source: Source, stream: Stream, now: Millis) -> list[Event]:
+    """Who or what a complete sweep did not see is gone; the events that are void with it. An empty sweep where something was is a
+    broken read, not a truth."""
+    sweep, seen = streams.seen(db, source.number, stream.name)
+    known = parts.known(db, source.number, stream.part) if stream.part else people.known(db, source.number)
     if seen == 0 and known > 0:
-        raise EmptySweep(
-            source.capabilities.platform, stream.name, FaultKind.EDGE, code=f"empty where {known} profiles were",
-        )
+        what = stream.part or "profiles"
+        raise EmptySweep(source.capabilities.platform, stream.name, FaultKind.EDGE, code=f"empty where {known} {what} were")
+    if stream.part:
+        lost = parts.unseen(db, source.number, stream.part, source.naming, sweep)
+        return parts.write(db, source.number, lost, source.naming, now, sweep)
     people.mark_unseen_gone(db, source.number, sweep, now)
+    return []

@@ -3,6 +3,8 @@
 A contact holds the parts of all its profiles on a connection, those that merged into another one among them, in order of their
 ids and each once. The array stands in `profiles.fields`, where everybody who reads a field finds it; this table is what it is
 made of, so that a profile that is written anew gets it back. A profile without parts has no such field.
+
+A record's event has the source id `field:id:profile`.
 """
 
 from __future__ import annotations
@@ -22,9 +24,12 @@ Held: TypeAlias = tuple[str, str]                   # field, id of the record
 Owners: TypeAlias = dict[Held, dict[str, str]]      # → profile → JSON text of the record
 
 
-def write(db: sqlite3.Connection, connection: int, parts: Sequence[Part], naming: Naming, now: Millis) -> list[Event]:
+def write(
+    db: sqlite3.Connection, connection: int, parts: Sequence[Part], naming: Naming, now: Millis, sweep: int,
+) -> list[Event]:
     """Take the *parts* of one page in, the last word on each counting; the events that they are now, one for each profile, and
-    void ones for profiles that had them before. Events that the config gives no name are none."""
+    void ones for profiles that had them before. Events that the config gives no name are none. *sweep*: number of the running
+    sweep, marks them as seen."""
     if not parts:
         return []
     newest = {(part.field, border.text(part.id)): part for part in parts if part.id}
@@ -34,17 +39,34 @@ def write(db: sqlite3.Connection, connection: int, parts: Sequence[Part], naming
     db.executemany(
         "delete from parts where connection = ? and field = ? and id = ?", [(connection, *held) for held in moved if held in before],
     )
-    db.executemany("insert into parts values (?, ?, ?, ?, ?)", sorted(
-        (connection, *held, profile, text) for held in moved for profile, text in after[held].items()
+    db.executemany("insert into parts values (?, ?, ?, ?, ?, ?)", sorted(
+        (connection, *held, profile, text, sweep) for held in moved for profile, text in after[held].items()
     ))
+    db.executemany(
+        "update parts set swept = ? where connection = ? and field = ? and id = ?", [(sweep, connection, *held) for held in newest],
+    )
     touched = {profile for held in moved for profile in (*before.get(held, ()), *after[held])}
     contacts = _contacts(db, connection, touched)
     show(db, contacts, {(connection, held[0]) for held in moved})
     pasts.note(db, contacts, (), now)
     return [
         event for held, part in newest.items() if part.fact and part.fact.native in naming.names
-        for event in _events(part.fact, after[held], before.get(held, ()))
+        for event in _events(held, part.fact, after[held], before.get(held, ()))
     ]
+
+
+def unseen(db: sqlite3.Connection, connection: int, field: str, naming: Naming, sweep: int) -> list[Part]:
+    """The records of the array *field* that the complete sweep number *sweep* did not show, as being no more."""
+    natives = [native for native in naming.names if native.startswith(f"{field}.")]
+    fact = Event("", natives[0], 0, {}, None, None, True, True) if natives else None
+    rows = db.execute("select distinct id from parts where connection = ? and field = ? and swept < ?", (connection, field, sweep))
+    return [Part(field, id_, (), None, fact) for (id_,) in rows.fetchall()]
+
+
+def known(db: sqlite3.Connection, connection: int, field: str) -> int:
+    """How many records stand in arrays *field*."""
+    (count,) = db.execute("select count(distinct id) from parts where connection = ? and field = ?", (connection, field)).fetchone()
+    return int(count)
 
 
 def _told(part: Part) -> dict[str, str]:
@@ -53,12 +75,13 @@ def _told(part: Part) -> dict[str, str]:
     return {} if part.value is None else dict.fromkeys(profiles, border.json_text(part.value))
 
 
-def _events(fact: Event, now: Collection[str], before: Collection[str]) -> Iterator[Event]:
+def _events(held: Held, fact: Event, now: Collection[str], before: Collection[str]) -> Iterator[Event]:
     """*fact* about each profile that has the record; void for those that had it."""
+    own = ":".join(held)
     for profile in now:
-        yield fact._replace(id=f"{fact.id}:{profile}", profile=ProfileId(profile))
+        yield fact._replace(id=f"{own}:{profile}", profile=ProfileId(profile))
     for profile in sorted(set(before) - set(now)):
-        yield fact._replace(id=f"{fact.id}:{profile}", profile=ProfileId(profile), removed=True)
+        yield fact._replace(id=f"{own}:{profile}", profile=ProfileId(profile), removed=True)
 
 
 def _owners(db: sqlite3.Connection, connection: int, wanted: Collection[Held]) -> Owners:

@@ -222,6 +222,12 @@ def mark_gone(db: sqlite3.Connection, connection: int, ids: Iterable[ProfileId],
     _gone(db, "connection = ? and id in (select value from json_each(?))", (connection, texts), now)
 
 
+def known(db: sqlite3.Connection, connection: int) -> int:
+    """How many profiles of *connection* are not gone."""
+    (count,) = db.execute("select count(*) from profiles where connection = ? and state != 'gone'", (connection,)).fetchone()
+    return int(count)
+
+
 def mark_unseen_gone(db: sqlite3.Connection, connection: int, sweep: int, now: Millis) -> int:
     """Profiles that the complete sweep number *sweep* did not see are gone; how many."""
     return _gone(db, "connection = ? and swept < ?", (connection, sweep), now)

@@ -60,7 +60,7 @@ def advance(db: Database, connection: int, stream: Stream, page: Page, now: Mill
         "first = case when ? and (first is null or reached is not null) then ? else first end, "
         "reached = case when ? then null else reached end, "
         "finished = case when ? then max(?, started) else finished end where connection = ? and stream = ?",
-        (page.cursor, page.watermark, page.rows, len(page.profiles), page.last, page.last, now, page.last,
+        (page.cursor, page.watermark, page.rows, len(page.profiles) + len(page.parts), page.last, page.last, now, page.last,
          page.last, now, connection, stream.name),
     )
 
@@ -94,13 +94,12 @@ def failed(db: Database, connection: int, stream: str, why: str) -> None:
     db.execute("update streams set error = ? where connection = ? and stream = ?", (why, connection, stream))
 
 
-def seen(db: Database, connection: int, stream: str) -> tuple[int, int, int]:
-    """Number of the stream's running sweep, the profiles it saw, and those that are known and not gone."""
+def seen(db: Database, connection: int, stream: str) -> tuple[int, int]:
+    """Number of the stream's running sweep, and the profiles or parts it saw."""
     sweep, swept = db.execute(
         "select sweep, swept from streams where connection = ? and stream = ?", (connection, stream),
     ).fetchone()
-    (known,) = db.execute("select count(*) from profiles where connection = ? and state != 'gone'", (connection,)).fetchone()
-    return int(sweep), int(swept), int(known)
+    return int(sweep), int(swept)
 
 
 def states(store: Store) -> list[StreamState]:

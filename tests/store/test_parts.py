@@ -37,9 +37,9 @@ def gone(own: str) -> Part:
     return Part("deals", own, (), None, Event(f"deal:{own}", WON, 0, {}, None, None, True, True))
 
 
-def tell(store: Store, *told: Part, naming: Naming = NAMING, now: int = NOW) -> None:
+def tell(store: Store, *told: Part, naming: Naming = NAMING, now: int = NOW, sweep: int = 0) -> None:
     with store.transaction() as db:
-        facts.write_events(db, HUBSPOT, parts.write(db, HUBSPOT, told, naming, now), naming)
+        facts.write_events(db, HUBSPOT, parts.write(db, HUBSPOT, told, naming, now, sweep), naming)
 
 
 def held(store: Store) -> dict[int, list[str]]:
@@ -143,3 +143,17 @@ def test_what_the_deals_were_before_is_kept_where_a_rule_asks(shop: Store) -> No
 def test_a_hostile_deal_is_made_harmless(shop: Store) -> None:
     tell(shop, deal("9\0", "101\0", "101", "", dealname="\ud800"))
     assert fields(shop, "101")["deals"][0]["dealname"] == "\ufffd"
+
+
+def test_a_record_that_a_complete_look_does_not_show_is_no_more(shop: Store) -> None:
+    tell(shop, deal("9", "101"), deal("10", "102"), deal("11", "101", "102"), sweep=3)
+    tell(shop, deal("9", "101"), sweep=4)
+    tell(shop, deal("11", "101", amount="5"), sweep=5)
+    assert parts.known(shop.db, HUBSPOT, "deals") == 3
+    lost = parts.unseen(shop.db, HUBSPOT, "deals", NAMING, 4)
+    assert [(each.id, each.value) for each in lost] == [("10", None)]
+    tell(shop, *lost, sweep=4)
+    assert (held(shop), won(shop)) == ({0: ["9", "11"]}, [(0, NOW), (0, NOW)])
+    assert parts.unseen(shop.db, HUBSPOT, "orders", NAMING, 9) == []
+    tell(shop, *parts.unseen(shop.db, HUBSPOT, "deals", Naming("hubspot", {}), 9), naming=Naming("hubspot", {}), sweep=9)
+    assert held(shop) == {}
