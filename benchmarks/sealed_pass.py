@@ -3,8 +3,8 @@
 The events are taken into a real store and sealed by segmentd itself. Contacts' fields lie in memory, typed, on both sides, so that
 the figures speak of events. What counts is CPU time (user and system, all threads), the median of the rounds' ratios; before that,
 both must count the same members in every segment. The floor is the cheapest way found to fetch every event's contact from those
-files, and one `bincount`. Peak memory is that of a process that does one pass of 40 and one of 400, above what it held before,
-against the bytes of the columns that the pass asks for.
+files, and one `bincount`. Peak memory is that of a process that does one pass, above what it held before, against the bytes of the
+columns that the pass asks for: of 40, of 400, and of the 40 with patterns, traits and ranks beside them (`mixed`).
 
     python -m benchmarks.sealed_pass [--contacts 100000] [--events 5000000] [--rounds 3] [--ground FOLDER] [--verbose]
 
@@ -35,6 +35,7 @@ import pyarrow as pa
 from benchmarks.figures import figure
 from benchmarks.full_pass import DAY, NOW, Segment, compare, cpu_of, event_table, parsed, query_all, world
 from benchmarks.many_segments import many_segments
+from benchmarks.mixed_segments import mixed_segments
 from connectors.base import Millis
 from sync.evaluate.from_store import StoreSnapshot
 from sync.evaluate.full_pass import full_pass
@@ -188,11 +189,11 @@ def peak_of(work: Callable[[], Any]) -> int:
     return most[0] - before
 
 
-def memory(path: Path, number: int) -> None:
+def memory(path: Path, which: str) -> None:
     """In a process of its own: print the peak of one pass and the bytes of its columns."""
     with Store.reader(path) as store:
         held, _ = world(_contacts(store), 1000)
-        nodes, fresh = parsed(many_segments(number)), over(store, held)
+        nodes, fresh = mixed_segments() if which == "mixed" else parsed(many_segments(int(which))), over(store, held)
         full_pass(held, nodes, NOW)                                     # imports what it needs
         StoreSnapshot(store, {}, {}, {}).events(["review_written"], [])
         peak = peak_of(lambda: full_pass(fresh(), nodes, NOW))
@@ -234,13 +235,16 @@ def measure(asked: argparse.Namespace, path: Path, store: Store, memory_: ArrowS
         held.append(figure(f"sealed_pass_{number}_segments", statistics.median(ratios), BARS[number]))
         held.append(figure(f"sealed_pass_{number}_to_floor", alone[number] / floor, FLOORS[number]))
     held.append(figure("sealed_pass_400_to_40", alone[400] / alone[40], 4.0))
-    for number in BARS:
-        command = [sys.executable, "-m", "benchmarks.sealed_pass", "--memory", str(path), str(number)]
-        peak, columns = map(int, subprocess.run(command, check=True, capture_output=True, text=True).stdout.split())
-        held.append(figure(f"sealed_pass_{number}_peak", peak / columns, 3.0))
-        if asked.verbose:
-            print(f"  {number} segments: peak {peak / 2**20:,.0f} MiB, columns {columns / 2**20:,.0f} MiB", file=sys.stderr)
-    return held
+    return held + [lean(path, which, asked.verbose) for which in ("40", "400", "mixed")]
+
+
+def lean(path: Path, which: str, verbose: bool) -> bool:
+    """Print the figure of one pass's peak memory; whether it holds."""
+    command = [sys.executable, "-m", "benchmarks.sealed_pass", "--memory", str(path), which]
+    peak, columns = map(int, subprocess.run(command, check=True, capture_output=True, text=True).stdout.split())
+    if verbose:
+        print(f"  {which} segments: peak {peak / 2**20:,.0f} MiB, columns {columns / 2**20:,.0f} MiB", file=sys.stderr)
+    return figure(f"sealed_pass_{which}_peak", peak / columns, 3.0)
 
 
 def main() -> int:
@@ -254,7 +258,7 @@ def main() -> int:
     parser.add_argument("--memory", nargs=2)
     asked = parser.parse_args()
     if asked.memory:
-        memory(Path(asked.memory[0]), int(asked.memory[1]))
+        memory(Path(asked.memory[0]), asked.memory[1])
         return 0
     snapshot, people = world(asked.contacts, 1000)                      # the events are the store's
     with ground(asked) as path, Store.reader(path) as store:

@@ -67,8 +67,9 @@ def preview(
 ) -> Preview:
     """Segment *name* of *config* over what the store holds, evaluated or not; *wanted*: how large a sample."""
     rules = {each: segment.rule for each, segment in config.segments.items()}
-    snapshot = kept(snapshot_of(store, config, sources, list(rules.values())))
-    trend = _trend(snapshot, {each: rules[each] for each in rules if each in asked(name, rules)}, name, now, tick)
+    own = {each: rules[each] for each in rules if each in asked(name, rules)}
+    snapshot = kept(snapshot_of(store, config, sources, list(rules.values())), own.values())
+    trend = _trend(snapshot, own, name, now, tick)
     result = full_pass(snapshot, rules, now)
     members = result.members.get(name)
     counted = _counted(rules[name], _world(snapshot, rules[name], now, result.members), snapshot.alive)

@@ -13,7 +13,9 @@ from sync.insight.addresses import mask
 from sync.insight.kept import kept
 from sync.insight.preview import _counted, _trend, _world, spread
 from sync.language.nodes import walk
-from sync.language.person import Person
+from sync.language.person import Event, Person
+from sync.language.values import path_text
+from tests.evaluate.worlds import node_of
 from tests.language.support import NOW, event, rule
 
 NODE = rule("""
@@ -81,6 +83,27 @@ def test_a_kept_snapshot_reads_events_once_unless_older_ones_are_asked() -> None
     for at in (NOW - 5, NOW, NOW - 9):
         assert full_pass(snapshot, {"it": NODE}, at).members["it"].tolist() == [NODE.matches(who, at) for who in PEOPLE]
     assert len(asked) <= 2 * sum(not node.children for node in walk(NODE))
+
+
+def test_a_kept_snapshot_reads_other_properties_beside_those_that_it_holds_and_keeps_no_types_that_nobody_named() -> None:
+    asked: list[tuple[str, ...]] = []
+
+    class Counting(ArrowSnapshot):
+        def events(self, types: object, properties: object, after: int = BEGINNING) -> object:  # type: ignore[override]
+            asked.append(tuple(path_text(path) for path in properties))  # type: ignore[attr-defined]
+            return super().events(types, properties, after)  # type: ignore[arg-type]
+
+    rule = node_of({"event": "order_placed", "sum": {"of": "value", "at_least": 1}})
+    other = node_of({"event": "page_viewed"})
+    people = [Person(events=(Event("order_placed", NOW, {"value": 1, "price": 2}), Event("page_viewed", NOW)))]
+    snapshot = kept(Counting(**vars(snapshot_of(people, [rule, node_of({"event": "order_placed", "where": {"price": 2}})]))), [rule])
+    for paths in ([("value",)], [("price",)], [("value",)], []):
+        table = snapshot.events(["order_placed"], paths)
+        assert table.column_names == ["contact", "at", "type", *(path_text(path) for path in paths)]
+    assert asked == [("value",), ("price", "value")]
+    for _ in range(2):
+        full_pass(snapshot, {"other": other}, NOW)
+    assert len(asked) == 4
 
 
 @pytest.mark.parametrize(("members", "wanted", "found"), [
