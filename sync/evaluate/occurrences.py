@@ -42,7 +42,7 @@ class Occurrences:
     def __init__(self, parts: list[Part]) -> None:
         contacts, at = _joined([part.contacts for part in parts]), _joined([part.at for part in parts])
         order = np.lexsort((at, contacts))
-        self._parts, self._order = parts, order
+        self._columns, self._lengths, self._order = [part.columns for part in parts], [len(part.at) for part in parts], order
         self.contacts, self.at = contacts[order], at[order]
         self.ids = _joined([part.ids for part in parts])[order]
         self.taken: Mask = _joined([part.taken for part in parts], bool)[order]
@@ -54,22 +54,22 @@ class Occurrences:
 
     def turns_of(self, path: Path, test: Predicate, now: Millis) -> Ints:
         """Per event when *test* may first answer otherwise about its property *path*."""
-        return _joined([part.columns[path].turns(test, now) for part in self._parts])[self._order]
+        return _joined([columns[path].turns(test, now) for columns in self._columns])[self._order]
 
     def passes(self, tests: Iterable[tuple[Path, Predicate]], now: Millis) -> Mask:
         """Per event whether it passes every one of *tests*."""
         found = np.ones(len(self), bool)
         for path, test in tests:
-            answers = [passes(path, test, part.columns, now) for part in self._parts]
+            answers = [passes(path, test, columns, now) for columns in self._columns]
             found &= _joined(answers, bool)[self._order]
         return found
 
     def keys(self, path: Path, interned: dict[str, int]) -> tuple[Ints, Ints]:
         """(place of the event, key) for each thing that `distinct` counts in the property *path*."""
-        starts = np.cumsum([0, *(len(part.at) for part in self._parts)])
+        starts = np.cumsum([0, *self._lengths])
         pairs = [
-            part.columns[path].dictionary.keys(interned).of(np.arange(len(part.at)) + start, part.columns[path].codes)
-            for part, start in zip(self._parts, starts, strict=False)
+            columns[path].dictionary.keys(interned).of(np.arange(length) + start, columns[path].codes)
+            for columns, length, start in zip(self._columns, self._lengths, starts, strict=False)
         ]
         places = np.empty(len(self), np.int64)
         places[self._order] = np.arange(len(self))

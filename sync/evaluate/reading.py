@@ -85,17 +85,17 @@ class Reading:
         properties may be there, too."""
         held = self._held.get(name)
         if held is None or not paths <= held.paths or after < held.after:
-            wants = self._wants(name)
-            paths = paths.union(*(each.paths for each in wants))
-            self._held.pop(name, None)
-            self._held[name] = held = self._read(name, paths, min([after, *(each.after for each in wants)]))
+            held = self._held[name] = self._read(name, *self._widened(name, paths, after))
         return held.at, held.rows
 
     def let_go(self, name: str) -> None:
-        """The type was looked at by all but those who want it for as long as the pass lasts."""
-        if not any(each.lasting for each in self._wants(name)):
-            self._held.pop(name, None)
-            pa.default_memory_pool().release_unused()                   # or what one type took stays taken beside the next one's
+        """The type was looked at by all but those who want it for as long as the pass lasts; what these do not read goes."""
+        held, lasting = self._held.pop(name, None), [each.paths for each in self._wants(name) if each.lasting]
+        if held is not None and lasting:
+            paths = held.paths.intersection(frozenset().union(*lasting))
+            self._held[name] = Held(paths, held.after, held.at, held.rows.only(paths))
+        del held
+        pa.default_memory_pool().release_unused()                       # or what one type took stays taken beside the next one's
 
     def at_another_moment(self) -> Reading:
         """The same events for a pass of another moment, which finds its own answers."""
@@ -107,6 +107,12 @@ class Reading:
             )) for name, held in self._held.items()
         }
         return made
+
+    def _widened(self, name: str, paths: Paths, after: Millis) -> tuple[Paths, Millis]:
+        """What to read of a type so that it need not be read again. What was read too narrowly goes."""
+        wants, held = self._wants(name), self._held.pop(name, None)
+        known = [(each.paths, each.after) for each in wants] + ([] if held is None else [(held.paths, held.after)])
+        return paths.union(*(each for each, _ in known)), min([after, *(each for _, each in known)])
 
     def _wants(self, name: str) -> list[Wanted]:
         return [each for each in self._wanted if each.names.takes(name)]
