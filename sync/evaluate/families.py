@@ -22,7 +22,7 @@ from sync.evaluate.run import snapshot_of
 from sync.evaluate.snapshot import Snapshot
 from sync.source import Origin
 from sync.store import families as kept
-from sync.store import lives, memberships
+from sync.store import lives, segments
 from sync.store.store import Store
 
 
@@ -65,5 +65,5 @@ def people_of(family: FamilySpec, snapshot: Snapshot, now: Millis) -> dict[str, 
 
 def _held(store: Store, name: str) -> bool:
     """Whether anybody is left in a segment's record, or on its targets by our doing, or under way there."""
-    standing = memberships.segments(store).get(name)
-    return (standing is not None and len(standing.members) > 0) or any(left.ours or left.letters for left in lives.left(store.db, name))
+    members = segments.last_members(store.db, name)
+    return (members is not None and len(members) > 0) or any(left.ours or left.letters for left in lives.left(store.db, name))

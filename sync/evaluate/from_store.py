@@ -13,7 +13,7 @@ import pyarrow as pa
 from connectors.base import Millis
 from sync.evaluate.snapshot import ADDRESSES, BEGINNING, CONSENTS, MEMBERSHIPS, MOVES, PASTS, Ints, Mask
 from sync.language.values import Path, path_text
-from sync.store import entries, fields, history, memberships, pasts
+from sync.store import entries, fields, history, pasts, segments
 from sync.store.fields import FieldSource
 from sync.store.store import Store
 
@@ -57,7 +57,7 @@ class StoreSnapshot:
         return pa.array(texts, pa.string()).dictionary_encode()
 
     def kept(self, segment: str) -> Ints | None:
-        found = memberships.last_members(self.store.db, segment)
+        found = segments.last_members(self.store.db, segment)
         return None if found is None else np.unique(found).astype(np.int64)
 
     def pasts(self, path: Path) -> pa.Table:

@@ -23,7 +23,7 @@ from sync.evaluate.snapshot import Ints, Mask
 from sync.evaluate.tick import Diff, TickEngine
 from sync.evaluate.trees import Record
 from sync.source import Origin
-from sync.store import changes, entries, memberships
+from sync.store import changes, entries, segments
 from sync.store.store import Store
 
 
@@ -37,6 +37,7 @@ class Live:
         self._source = StoreSource(lambda: replace(self._shape))        # of its own moment: what one has read is not read again
         self._engine: TickEngine | None = None
         self._following = False                     # since the first evaluation
+        self._told: set[str] = set()                # segments of which the engine knows who is in them by the store
 
     def _take(self, config: Config) -> None:
         """Go by *config* from here on."""
@@ -80,7 +81,7 @@ class Live:
         with self._store.transaction() as db, self._source.changes(engine.properties) as heard:
             diff = engine.advance(now, heard, self._record(db, at))
             self._note_failures(db, diff, failed)
-            memberships.stamp(db, at)
+            segments.stamp(db, at)
         return diff
 
     def _adopt(self, engine: TickEngine, now: Millis) -> None:
@@ -90,9 +91,10 @@ class Live:
             with self._store.transaction() as db, self._source.changes(engine.properties) as heard:
                 engine.advance(at, heard, self._record(db, at))
                 diff = engine.adopt(self._rules, self._record(db, at))
-                memberships.unsettle(db, self._rules)
+                segments.unsettle(db, self._rules)
+                self._told &= self._rules.keys()
                 self._note_failures(db, diff, {name: why for name, why in failed.items() if name in self._rules})
-                memberships.stamp(db, at)
+                segments.stamp(db, at)
         except Lost:
             self._engine = None
         except BaseException:
@@ -103,10 +105,10 @@ class Live:
         changes.listen(self._store)
         self._engine, self._shape = None, self._shaped()
         with self._store.transaction() as db, changes.taken(db):
-            memberships.unsettle(db, self._rules)
+            segments.unsettle(db, self._rules)
             engine = TickEngine(self._source, self._rules, now, standing=self._standing(db), record=self._record(db, now))
             self._note_failures(db, engine.start, {})
-            memberships.stamp(db, now)
+            segments.stamp(db, now)
         self._engine = engine
         return engine.start
 
@@ -115,34 +117,38 @@ class Live:
         (size,) = db.execute("select coalesce(max(id), -1) + 1 from contacts").fetchone()
         merged = entries.merged(db)
         found = {}
-        for name, held in memberships.segments(self._store).items():
+        for name, held in segments.standing(self._store).items():
             if name in self._rules:
                 found[name] = np.zeros(size, bool)
                 found[name][merged.resolve(held.members)] = True
+        self._told = set(found)
         return found
 
     def _record(self, db: sqlite3.Connection, now: Millis) -> Record:
-        merged = entries.merged(db)
+        merges = entries.merges(db)
 
         def record(name: str, members: Mask, came: Ints, went: Ints) -> None:
             if name not in self._rules:             # the config has it no longer
                 return
-            memberships.write_segment(
-                db, name, self._digests[name], np.flatnonzero(members).astype(np.int32), now,
-                settled=not self._grounds[name].waiting, merged=merged,
-            )
+            rule, settled = self._digests[name], not self._grounds[name].waiting
+            if name in self._told:
+                moves = came.astype(np.int32), went.astype(np.int32)
+                segments.move(db, name, rule, *moves, lambda: _numbers(members), now, settled=settled, merges=merges)
+            else:
+                segments.write(db, name, rule, _numbers(members), now, settled=settled)
+                self._told.add(name)
 
         return record
 
     def _note_failures(self, db: sqlite3.Connection, diff: Diff, before: Mapping[str, str]) -> None:
         for name, why in diff.failures.items():
             if before.get(name) != why:
-                memberships.fail_segment(db, name, why)
+                segments.fail(db, name, why)
         for name in before.keys() - diff.failures.keys():
             self._stand(db, name, diff.frontier.now)
 
     def _stand(self, db: sqlite3.Connection, name: str, at: Millis) -> None:
-        memberships.stand(db, name, self._digests[name], at, settled=not self._grounds[name].waiting)
+        segments.stand(db, name, self._digests[name], at, settled=not self._grounds[name].waiting)
 
     def evaluation(self, config: Config, now: Millis) -> Evaluation:
         """What stands at *now* under *config*, with all that is known of the data below it; in the place of a full pass. Raises
@@ -164,3 +170,7 @@ class Live:
         members = {name: mask for name, mask in engine.members.items() if name not in engine.failures}
         return Evaluation(at, Result(members, dict(engine.failures), {}), self._digests, self._grounds,
                           renamed(self._store, self._config, self._digests))
+
+
+def _numbers(members: Mask) -> segments.Members:
+    return np.flatnonzero(members).astype(np.int32)

@@ -22,7 +22,7 @@ from sync.language.values import Path, parse_path
 from sync.language.who import MemberOf
 from sync.language.window import reach
 from sync.source import Origin, reads_part
-from sync.store import entries, memberships, streams
+from sync.store import entries, memberships, segments, streams
 from sync.store.fields import FieldSource
 from sync.store.store import Store, digest_of
 
@@ -59,9 +59,9 @@ def evaluate(store: Store, config: Config, sources: Mapping[str, Origin], now: M
     for names in layers(rules) or [[]]:
         result = full_pass(snapshot, {name: rules[name] for name in names}, now, result)
         with store.transaction() as db:
-            memberships.unsettle(db, rules)
+            segments.unsettle(db, rules)
             _write(db, names, result, digests, grounds, now)
-            memberships.stamp(db, now)
+            segments.stamp(db, now)
             crash_point("evaluate.before_commit")
     return Evaluation(now, result, digests, grounds, renamed(store, config, digests))
 
@@ -86,10 +86,10 @@ def _write(
     merged = entries.merged(db)
     for name in names:
         if name in result.failures:
-            memberships.fail_segment(db, name, result.failures[name])
+            segments.fail(db, name, result.failures[name])
         else:
             members = np.flatnonzero(result.members[name]).astype(np.int32)
-            memberships.write_segment(db, name, digests[name], members, now, settled=not grounds[name].waiting, merged=merged)
+            segments.write(db, name, digests[name], members, now, settled=not grounds[name].waiting, merged=merged)
 
 
 def rule_digest(name: str, rules: Mapping[str, Node]) -> str:

@@ -9,7 +9,7 @@ from sync.config.model import Config, Manage
 from sync.insight.person import decode_summary
 from sync.model import TargetKey
 from sync.source import origins
-from sync.store import memberships, outbox, streams
+from sync.store import memberships, outbox, segments, streams
 from sync.store.store import Store
 
 
@@ -46,7 +46,7 @@ def _segments(store: Store, config: Config, now: Millis) -> dict[str, Any]:
     return {
         name: {"members": len(s.members), "age_ms": now - s.evaluated, "failure": s.failure or "", "configured": name in config.segments,
                "enabled": name not in config.segments or config.segments[name].enabled}
-        for name, s in memberships.segments(store).items()
+        for name, s in segments.standing(store).items()
     }
 
 

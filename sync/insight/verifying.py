@@ -12,7 +12,7 @@ from sync.config.model import Config
 from sync.evaluate.full_pass import full_pass
 from sync.evaluate.run import digests_of, snapshot_of
 from sync.source import Origin
-from sync.store import entries, memberships
+from sync.store import entries, segments
 from sync.store.store import Store
 
 
@@ -41,11 +41,11 @@ def verify(store: Store, config: Config, sources: Mapping[str, Origin]) -> Verif
     """Compare every segment of the config. None when memberships are not of the data that is in the store now: something was taken in
     since, or nothing was ever answered."""
     with store.reading() as db:
-        stamped = memberships.stamped(db)
+        stamped = segments.stamped(db)
         if stamped is None or not stamped[1]:
             return None
         rules = {name: segment.rule for name, segment in config.segments.items()}
-        digests, standing, merged = digests_of(config, sources), memberships.segments(store), entries.merged(db)
+        digests, standing, merged = digests_of(config, sources), segments.standing(store), entries.merged(db)
         result = full_pass(snapshot_of(store, config, sources, rules.values()), rules, stamped[0])
     same = [name for name in rules if name in standing and standing[name].rule in (digests[name], "")]
     found = {}

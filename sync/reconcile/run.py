@@ -23,7 +23,7 @@ from sync.reconcile.plan import Caution, Change, Plan, plan
 from sync.reconcile.sender import Report, Sender
 from sync.reconcile.views import People, fresh, read_view, resolve, view_of
 from sync.source import Source
-from sync.store import memberships, outbox, streams
+from sync.store import memberships, outbox, segments, streams
 from sync.store.memberships import TargetState
 from sync.store.store import digest_of
 from sync.street import Street, together
@@ -118,7 +118,7 @@ def key_of(spec: TargetSpec) -> TargetKey:
 def judge_targets(street: Street, evaluation: Evaluation, *, only: Collection[str] = (), platform: str = "") -> list[Judged]:
     """The plan of each target (of segments *only*, on *platform*) and whether it may be carried out. Reads the store only."""
     known = memberships.states(street.store)
-    desired = memberships.segments(street.store)
+    desired = segments.standing(street.store)
     people = People(street.store, street.config)
     judged = []
     for spec in specs(street.config):

@@ -1,4 +1,6 @@
-"""Who entered and who left each segment, and when: an append-only log, written in the transaction that writes the membership.
+"""Who entered and who left each segment, and when: an append-only log, written in the transaction that changes the membership.
+
+The newest moves are rows; when they are many they become a pack, and many packs a larger one.
 
 A change is dated by the evaluation that found it. A *baseline* (the first evaluation of a segment, an edited rule, a segment
 that was out of the config, data that was not all there, a restored store) tells who is in a segment, not when they came: what
@@ -14,6 +16,7 @@ import sqlite3
 import zlib
 from collections.abc import Iterable
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -28,6 +31,7 @@ Flags = npt.NDArray[np.uint8]
 Truths = npt.NDArray[np.bool_]
 
 ENTERED, BASELINE = 1, 2                            # bits of a flag
+WAITING = 1024                                      # so many moves become a pack; fewer wait as rows
 FOLD = 64                                           # packs of one level that become one of the next
 _ROW = 4 + 8 + 1                                    # bytes of one change in an unpacked pack
 
@@ -76,25 +80,59 @@ def difference(before: Ids, after: Ids) -> tuple[Ids, Ids]:
     return np.flatnonzero(is_now & ~was).astype(np.int32), np.flatnonzero(was & ~is_now).astype(np.int32)
 
 
-def record(db: sqlite3.Connection, segment: str, came: Ids, went: Ids, at: Millis, *, baseline: bool) -> None:
-    """Note that at *at* contacts *came* into and *went* out of *segment*. *baseline*: since when is not known."""
+def merges(db: sqlite3.Connection) -> int:
+    """How many contacts were merged away; none ever comes back."""
+    (count,) = db.execute("select count(*) from contacts where merged_into is not null").fetchone()
+    return int(count)
+
+
+def record(db: sqlite3.Connection, segment: str, came: Ids, went: Ids, at: Millis, *, baseline: bool) -> bool:
+    """Note that at *at* contacts *came* into and *went* out of *segment*; whether that made a pack. *baseline*: since when is not
+    known."""
     if not len(came) and not len(went):
-        return
+        return False
     contacts = np.concatenate([came, went]).astype(np.int32)
     flags = np.repeat(np.array([ENTERED, 0], np.uint8), [len(came), len(went)]) | np.uint8(BASELINE * baseline)
-    _append(db, segment, 0, contacts, np.full(len(contacts), at, np.int64), flags)
+    (waiting,) = db.execute("select coalesce(max(number), 0) from moves where segment = ?", (segment,)).fetchone()
+    if waiting + len(contacts) >= WAITING:
+        _pack(db, segment, contacts, np.full(len(contacts), at, np.int64), flags)
+        return True
+    db.executemany(
+        "insert into moves values (?, ?, ?, ?, ?)",
+        [(segment, waiting + place, contact, at, flag) for place, (contact, flag) in
+         enumerate(zip(contacts.tolist(), flags.tolist(), strict=True), 1)],
+    )
+    return False
+
+
+def close(db: sqlite3.Connection, segment: str) -> int:
+    """Put what waits into a pack, and packs into larger ones; the number of the last. Nothing before it is asked for by `since`."""
+    if db.execute("select 1 from moves where segment = ? limit 1", (segment,)).fetchone():
+        _pack(db, segment, *_joined([]))
     level = 0
     while _fold(db, segment, level):
         level += 1
+    (last,) = db.execute("select coalesce(max(id), 0) from entries where segment = ?", (segment,)).fetchone()
+    return int(last)
+
+
+def _pack(db: sqlite3.Connection, segment: str, *more: npt.NDArray[Any]) -> None:
+    """What waits, and *more* (contacts, times, flags), becomes a pack."""
+    columns = [_waiting(db, segment), more]
+    db.execute("delete from moves where segment = ?", (segment,))
+    contacts, at, flags = (np.concatenate(column) for column in zip(*columns, strict=True))
+    _append(db, segment, 0, contacts, at, flags)
 
 
 def rename(db: sqlite3.Connection, old: str, new: str) -> None:
     """The history of *old* is that of *new* from here on."""
-    db.execute("update entries set segment = ? where segment = ?", (new, old))
+    for table in ("entries", "moves"):
+        db.execute(f"update {table} set segment = ? where segment = ?", (new, old))  # noqa: S608 - our own names
 
 
 def forget(db: sqlite3.Connection, segment: str) -> None:
-    db.execute("delete from entries where segment = ?", (segment,))
+    for table in ("entries", "moves"):
+        db.execute(f"delete from {table} where segment = ?", (segment,))  # noqa: S608 - our own names
 
 
 def _append(
@@ -144,12 +182,33 @@ def _unpacked(segment: str, rows: int, body: bytes) -> tuple[Ids, Times, Flags]:
 def changes(store: Store, segment: str, since: Millis = 0) -> Changes:
     """Who entered and left *segment* after *since* (that instant not taken in), by time; baselines are left out. StoreError
     when the record is damaged."""
-    rows = store.rows("select rows, body from entries where segment = ? and newest > ? order by id", segment, since)
-    contacts, at, flags = _joined(_unpacked(segment, count, body) for count, body in rows)
+    with store.reading() as db:
+        rows = db.execute("select rows, body from entries where segment = ? and newest > ? order by id", (segment, since)).fetchall()
+        contacts, at, flags = _joined([*(_unpacked(segment, *row) for row in rows), _waiting(db, segment)])
+        merges = merged(db)
     wanted = ((flags & BASELINE) == 0) & (at > since)
-    contacts, at, entered = merged(store.db).resolve(contacts[wanted]), at[wanted], (flags[wanted] & ENTERED) == ENTERED
+    contacts, at, entered = merges.resolve(contacts[wanted]), at[wanted], (flags[wanted] & ENTERED) == ENTERED
     order = np.argsort(at, kind="stable")
     return Changes(contacts[order], at[order], entered[order])
+
+
+def since(db: sqlite3.Connection, segment: str, pack: int) -> tuple[Ids, Truths]:
+    """Who moved after *pack*, in order, as they were called then, and whether they entered (True) or left; baselines are moves too."""
+    rows = db.execute("select rows, body from entries where segment = ? and id > ? order by id", (segment, pack)).fetchall()
+    contacts, _, flags = _joined([*(_unpacked(segment, *row) for row in rows), _waiting(db, segment)])
+    return contacts, (flags & ENTERED) == ENTERED
+
+
+def packed_since(db: sqlite3.Connection, segment: str, pack: int) -> int:
+    """How many moves the packs after *pack* hold."""
+    (count,) = db.execute("select coalesce(sum(rows), 0) from entries where segment = ? and id > ?", (segment, pack)).fetchone()
+    return int(count)
+
+
+def _waiting(db: sqlite3.Connection, segment: str) -> tuple[Ids, Times, Flags]:
+    rows = db.execute("select contact, at, flags from moves where segment = ? order by number", (segment,)).fetchall()
+    contacts, at, flags = zip(*rows, strict=True) if rows else ((), (), ())
+    return np.array(contacts, np.int32), np.array(at, np.int64), np.array(flags, np.uint8)
 
 
 def last_entered(store: Store, segment: str, *, since: Millis = 0) -> tuple[Ids, Times]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import sqlite3
 from dataclasses import dataclass
 
-from sync.store import entries
+from sync.store import segments
 from sync.store.store import Store
 
 
@@ -44,16 +44,14 @@ def retire(db: sqlite3.Connection, name: str) -> None:
         for table in ("members", "owned", "confirmed", "outbox", "doubts"):
             db.execute(f"delete from {table} where target = ?", (target.number,))  # noqa: S608 - our own names
         db.execute("delete from targets where id = ?", (target.number,))
-    db.execute("delete from segments where name = ?", (name,))
-    entries.forget(db, name)
+    segments.forget(db, name)
 
 
 def rename(db: sqlite3.Connection, old: str, new: str) -> None:
     """What the store holds of *old* is *new*'s from here on: membership, record, targets with all that is ours there. What it held
     of *new* goes."""
     retire(db, new)
-    db.execute("update segments set name = ? where name = ?", (new, old))
     db.executemany("update targets set key = ? where id = ?", [
         (new + target.key.removeprefix(old), target.number) for target in left(db, old)
     ])
-    entries.rename(db, old, new)
+    segments.rename(db, old, new)

@@ -1,145 +1,16 @@
-"""Segments, targets, views, ownership: who should be where, who is, and whom we put there."""
+"""Targets, views, ownership: who is where on the platforms, and whom we put there."""
 
 from __future__ import annotations
 
 import sqlite3
-import zlib
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
-import numpy as np
-import numpy.typing as npt
 import orjson
 
 from connectors.base import Millis, Op, ProfileId, RemoteTarget
-from sync.model import ContactId, StoreError
-from sync.store import entries
+from sync.model import ContactId
 from sync.store.store import Store, digest_of
-
-Members = npt.NDArray[np.int32]                     # contact ids, ascending
-
-
-# --- segments ---------------------------------------------------------------------------------------------------------------
-
-
-@dataclass(frozen=True, slots=True)
-class Standing:
-    """A segment's last good evaluation. *failure*: why the newest one did not work, or None."""
-
-    name: str
-    rule: str
-    evaluated: Millis
-    members: Members
-    failure: str | None
-
-
-def write_segment(
-    db: sqlite3.Connection, name: str, rule: str, members: Members, at: Millis, *, settled: bool = True,
-    merged: entries.Merged | None = None,
-) -> None:
-    """Replace a segment's membership, and record who entered and left since the one before.
-
-    *settled*: the data under it is all there; what is recorded while it is not, and the first time that it is, is a baseline, as
-    are a first evaluation and an edited rule (`sync.store.entries`). *merged*: `entries.merged(db)`, for many segments.
-    """
-    body = members.astype("<i4").tobytes()
-    digest = digest_of(body)
-    known = db.execute("select rule, digest, settled from segments where name = ?", (name,)).fetchone()
-    if known is not None and known[1] == digest:
-        db.execute(
-            "update segments set rule = ?, evaluated = ?, failure = null, settled = ? where name = ?", (rule, at, settled, name),
-        )
-        return
-    before = (merged or entries.merged(db)).resolve(_held(db, name)) if known else members[:0]
-    came, went = entries.difference(before, members)
-    entries.record(db, name, came, went, at, baseline=not (settled and known is not None and known[0] == rule and known[2]))
-    db.execute(
-        "insert or replace into segments (name, rule, evaluated, members, digest, failure, settled) values (?, ?, ?, ?, ?, null, ?)",
-        (name, rule, at, zlib.compress(body, 1), digest, settled),
-    )
-
-
-def stand(db: sqlite3.Connection, name: str, rule: str, at: Millis, *, settled: bool) -> None:
-    """At *at* a segment was answered, and its membership is what it was."""
-    db.execute(
-        "insert into segments (name, rule, evaluated, members, digest, failure, settled) values (?1, ?2, ?3, ?5, ?6, null, ?4) "
-        "on conflict do update set rule = ?2, evaluated = ?3, failure = null, settled = ?4",
-        (name, rule, at, settled, zlib.compress(b""), digest_of(b"")),
-    )
-
-
-def stamp(db: sqlite3.Connection, at: Millis) -> None:
-    """All memberships are true at *at*, of the data that is in the store now."""
-    db.execute("insert or replace into meta values ('frontier', ?)", (f"{at} {data_digest(db)}",))
-
-
-def stamped(db: sqlite3.Connection) -> tuple[Millis, bool] | None:
-    """When memberships were last true, and whether that was of the data that is in the store now; None where they never were."""
-    row = db.execute("select value from meta where key = 'frontier'").fetchone()
-    if row is None:
-        return None
-    at, _, digest = row[0].partition(" ")
-    return int(at), digest == data_digest(db)
-
-
-def data_digest(db: sqlite3.Connection) -> str:
-    """Another one after every page that was taken in, every look at a tag or list, and every merge."""
-    pulled = db.execute("select connection, stream, cursor, watermark, started, finished, swept, rows from streams order by 1, 2")
-    looked = db.execute("select id, viewed from targets where key like '@%' order by 1")
-    people = db.execute("select count(*), count(merged_into) from contacts")
-    return digest_of(*(repr(rows.fetchall()) for rows in (pulled, looked, people)))
-
-
-def unsettle(db: sqlite3.Connection, evaluated: Collection[str]) -> None:
-    """Segments that are not *evaluated* now are not followed: when they are again, that is a baseline."""
-    db.execute(
-        "update segments set settled = 0 where settled and name not in (select value from json_each(?))",
-        (orjson.dumps(list(evaluated)).decode(),),
-    )
-
-
-def fail_segment(db: sqlite3.Connection, name: str, why: str) -> None:
-    """A failing segment keeps its last good membership."""
-    body = b""
-    db.execute(
-        "insert into segments (name, rule, evaluated, members, digest, failure) values (?, '', 0, ?, ?, ?) "
-        "on conflict do update set failure = excluded.failure", (name, zlib.compress(body), digest_of(body), why),
-    )
-
-
-def segments(store: Store) -> dict[str, Standing]:
-    """All that were ever evaluated. StoreError when a membership is not what was written."""
-    return {
-        name: Standing(name, rule, at, _checked(name, packed, digest), failure) for name, rule, at, packed, digest, failure in
-        store.rows("select name, rule, evaluated, members, digest, failure from segments order by name")
-    }
-
-
-def last_members(db: sqlite3.Connection, name: str) -> Members | None:
-    """Who is in a segment by its last evaluation that worked, merged contacts as those they went into; None when there was none."""
-    row = db.execute("select members, digest from segments where name = ? and evaluated > 0", (name,)).fetchone()
-    return None if row is None else entries.merged(db).resolve(_checked(name, *row))
-
-
-def _held(db: sqlite3.Connection, name: str) -> Members:
-    """The membership of one segment that is there."""
-    return _checked(name, *db.execute("select members, digest from segments where name = ?", (name,)).fetchone())
-
-
-def _checked(name: str, packed: bytes, digest: str) -> Members:
-    """StoreError when a membership is not what was written."""
-    body = _unpacked(packed)
-    if digest_of(body) != digest:
-        raise StoreError(f"the membership of segment {name!r} in the store is damaged; put back a copy of the store")
-    return np.frombuffer(body, "<i4").astype(np.int32)
-
-
-def _unpacked(packed: bytes) -> bytes:
-    try:
-        return zlib.decompress(packed)
-    except zlib.error:
-        return b"\xff"
-
 
 # --- targets ----------------------------------------------------------------------------------------------------------------
 

@@ -17,7 +17,7 @@ from sync.evaluate.run import evaluate
 from sync.language.families import plain_word
 from sync.source import origins
 from sync.store import families as kept
-from sync.store import memberships
+from sync.store import memberships, segments
 from sync.store.store import Store
 from tests.store.ground import NOW, event, new_store, profile, tell, write
 
@@ -63,7 +63,7 @@ def run(store: Store, config: Config, at: int = NOW) -> dict[str, list[int] | st
     sources = origins(config, store)
     config = families.refreshed(store, config, sources, at)
     result = evaluate(store, config, sources, at).result
-    found = memberships.segments(store)
+    found = segments.standing(store)
     return {name: result.failures.get(name) or found[name].members.tolist() for name in config.segments}
 
 
@@ -93,7 +93,7 @@ def test_a_segment_stays_until_nobody_is_left_in_it(store: Store, config: Config
         memberships.confirm_remove(db, target.id, "p1", NOW)  # type: ignore[arg-type]
     assert run(store, config, NOW + 31 * DAY) == {}
     assert kept.values(store) == {}
-    assert memberships.segments(store)["session_ops"].members.tolist() == []
+    assert segments.standing(store)["session_ops"].members.tolist() == []
 
 
 def test_a_condition_beside_the_family_holds_for_each_of_its_segments(store: Store, tmp_path: Path) -> None:
@@ -140,7 +140,7 @@ def test_too_many_values_fail_the_family_and_keep_who_is_in_it(
     register(store, *((who, f"s{number}") for number in range(3) for who in (1, 2)))
     why = "'session_<value>' would be 4 segments, and a family has at most 3; raise its 'at_least'"
     assert run(store, config) == {"session_ops": why, "session_<value>": why}
-    assert memberships.segments(store)["session_ops"].members.tolist() == [0, 1]
+    assert segments.standing(store)["session_ops"].members.tolist() == [0, 1]
     assert spelled.MOST == 1000
 
 

@@ -15,7 +15,7 @@ from sync.evaluate.live import Live
 from sync.evaluate.run import evaluate
 from sync.insight.verifying import verify
 from sync.source import origins
-from sync.store import entries, memberships
+from sync.store import entries, segments
 from sync.store.store import Store
 from tests.store.ground import NOW, connected, event, profile, tell, write
 
@@ -64,7 +64,7 @@ def live(store: Store, config: Config) -> Live:
 
 
 def members(store: Store) -> dict[str, list[int]]:
-    return {name: held.members.tolist() for name, held in memberships.segments(store).items()}
+    return {name: held.members.tolist() for name, held in segments.standing(store).items()}
 
 
 def tell_order(store: Store, source: str, at: int, value: int, profile_id: str = "p1") -> None:
@@ -121,7 +121,7 @@ def test_a_tick_whose_transaction_fails_begins_anew(store: Store, live: Live, mo
     def breaks(*_: object) -> None:
         raise RuntimeError("no room")
 
-    monkeypatch.setattr(memberships, "stamp", breaks)
+    monkeypatch.setattr(segments, "stamp", breaks)
     with pytest.raises(RuntimeError):
         live.tick(NOW)
     monkeypatch.undo()
@@ -138,8 +138,8 @@ def test_verify_finds_no_difference_and_finds_one_that_is_there(store: Store, co
     assert found is not None
     assert (found.at, found.segments, found.differences) == (NOW, 4, {})
     with store.transaction() as db:
-        held = memberships.segments(store)
-        memberships.write_segment(db, "clicked", held["clicked"].rule, held["neither"].members, NOW)
+        held = segments.standing(store)
+        segments.write(db, "clicked", held["clicked"].rule, held["neither"].members, NOW)
     wrong = verify(store, config, origins(config, store))
     assert wrong is not None
     assert {name: (each.missing, each.surplus) for name, each in wrong.differences.items()} == {"clicked": (1, 1)}

@@ -11,7 +11,7 @@ import pytest
 from sync.config.errors import ConfigError
 from sync.evaluate.lives import carry_over
 from sync.model import ExitCode
-from sync.store import entries, lives, memberships
+from sync.store import entries, lives, memberships, segments
 from tests.reconcile.platform import pid
 from tests.reconcile.town import VIP, Town, town_in
 
@@ -44,7 +44,7 @@ def test_a_disabled_segment_keeps_its_members_and_its_targets_freeze(town: Town)
     town.person(7)
     _, judged, _ = town.plan()
     assert (judged[KEY].freeze, judged[KEY].plan.changes) == ("the segment is disabled", ())
-    held = memberships.segments(town.store)
+    held = segments.standing(town.store)
     assert held["vip"].members.tolist() == held["asks"].members.tolist() == [0, 1, 2, 3]
     assert town.sync()[0]["added"] == 0
     town.configure(VIP)
@@ -56,7 +56,7 @@ def test_a_disabled_segment_keeps_its_members_and_its_targets_freeze(town: Town)
 def test_a_segment_that_was_never_evaluated_cannot_be_asked_once_disabled(town: Town) -> None:
     town.configure(f"segments:\n  fresh: {{{RULE}, enabled: false}}\n  asks: {{not: {{segment: fresh}}}}\n")
     town.plan()
-    assert memberships.segments(town.store)["asks"].failure == "segment 'fresh', which it asks, fails"
+    assert segments.standing(town.store)["asks"].failure == "segment 'fresh', which it asks, fails"
 
 
 def test_a_segment_that_retires_empties_what_is_ours_by_the_guarded_plan(town: Town) -> None:

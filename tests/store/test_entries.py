@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from sync.model import StoreError
-from sync.store import entries, memberships
+from sync.store import entries, segments
 from sync.store.store import Store
 from tests.store.ground import NOW, new_store, profile, write
 
@@ -22,7 +22,7 @@ def ids(*contacts: int) -> Any:
 
 def evaluated(store: Store, at: int, *contacts: int, rule: str = "rule", settled: bool = True) -> None:
     with store.transaction() as db:
-        memberships.write_segment(db, "vip", rule, ids(*contacts), at, settled=settled)
+        segments.write(db, "vip", rule, ids(*contacts), at, settled=settled)
 
 
 def told(store: Store, since: int = 0) -> list[tuple[int, int, bool]]:
@@ -62,7 +62,7 @@ def test_what_moves_while_data_is_missing_and_when_it_came_is_a_baseline(store: 
 def test_a_segment_that_was_out_of_the_config_begins_with_a_baseline(store: Store) -> None:
     evaluated(store, 10, 1)
     with store.transaction() as db:
-        memberships.unsettle(db, ["another"])
+        segments.unsettle(db, ["another"])
     evaluated(store, 20, 2)
     evaluated(store, 30, 3)
     assert told(store) == [(3, 30, True), (2, 30, False)]
@@ -82,7 +82,7 @@ def test_a_restored_store_begins_with_a_baseline(tmp_path: Path) -> None:
 def test_who_failed_to_be_told_for_a_while_is_dated_by_the_evaluation_that_worked(store: Store) -> None:
     evaluated(store, 10, 1)
     with store.transaction() as db:
-        memberships.fail_segment(db, "vip", "overflow")
+        segments.fail(db, "vip", "overflow")
     evaluated(store, 30, 1, 2)
     assert told(store) == [(2, 30, True)]
 
@@ -107,7 +107,8 @@ def test_a_merge_is_no_change_and_its_contact_has_the_history_of_both(store: Sto
     assert told(store) == [(1, 20, True)]
 
 
-def test_a_long_history_is_the_same_however_it_is_packed() -> None:
+def test_a_long_history_is_the_same_however_it_is_packed(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(entries, "WAITING", 7)
     random = np.random.default_rng(7)
     with new_store() as store:
         before: set[int] = set()
@@ -147,7 +148,8 @@ def test_history_goes_along_with_a_name_and_is_forgotten_with_it(store: Store) -
     assert len(entries.changes(store, "gold").contacts) == 0
 
 
-def test_a_damaged_history_is_noticed(store: Store) -> None:
+def test_a_damaged_history_is_noticed(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(entries, "WAITING", 1)
     evaluated(store, 10)
     evaluated(store, 20, 1)
     with store.transaction() as db:
@@ -159,6 +161,6 @@ def test_a_damaged_history_is_noticed(store: Store) -> None:
 def test_a_membership_that_did_not_move_is_not_written_again(store: Store) -> None:
     evaluated(store, 10, 1)
     with store.transaction() as db:
-        db.execute("update segments set members = x'00'")
+        db.execute("update wholes set merges = 99")
     evaluated(store, 20, 1)
-    assert store.rows("select evaluated, members from segments") == [(20, b"\0")]
+    assert store.rows("select evaluated, merges from segments join wholes on segment = name") == [(20, 99)]

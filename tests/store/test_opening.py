@@ -16,7 +16,7 @@ import numpy as np
 import pytest
 
 from sync.model import StoreBusy, StoreError, StoreFull
-from sync.store import memberships, opening
+from sync.store import memberships, opening, segments
 from sync.store.store import WAL_STEP, Store, digest_of, hash_of
 from tests.store.dying import dies_at
 from tests.store.ground import NOW, connected, partition, profile, write
@@ -259,18 +259,18 @@ def test_damage_met_while_working_is_named(sound: Path, path: Path) -> None:
 def test_a_damaged_membership_is_noticed(path: Path) -> None:
     with Store.writer(path) as store:
         with store.transaction() as db:
-            memberships.write_segment(db, "vip", "rule", np.array([1, 5, 7], np.int32), NOW)
-            memberships.fail_segment(db, "vip", "overflow")
-            memberships.fail_segment(db, "new", "overflow")
-        found = memberships.segments(store)
+            segments.write(db, "vip", "rule", np.array([1, 5, 7], np.int32), NOW)
+            segments.fail(db, "vip", "overflow")
+            segments.fail(db, "new", "overflow")
+        found = segments.standing(store)
         assert found["vip"].members.tolist() == [1, 5, 7]
         assert (found["vip"].failure, found["new"].members.tolist()) == ("overflow", [])
-        (good,) = store.rows("select members from segments where name = 'vip'")[0]
+        (good,) = store.rows("select members from wholes where segment = 'vip'")[0]
         for bad in (b"", good[:-1], b"\0" + good[1:], good[:-5] + bytes([good[-5] ^ 1]) + good[-4:]):
             with store.transaction() as db:
-                db.execute("update segments set members = ? where name = 'vip'", (bad,))
+                db.execute("update wholes set members = ? where segment = 'vip'", (bad,))
             with pytest.raises(StoreError, match=r"membership of segment 'vip'.*damaged"):
-                memberships.segments(store)
+                segments.standing(store)
 
 
 # --- older than it was ------------------------------------------------------------------------------------------------
