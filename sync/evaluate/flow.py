@@ -28,6 +28,7 @@ class Flow:
         self.properties: Sequence[Path] = ()
         self.due: Millis = NEVER
         self.reads = 0                                                  # rows fetched so far
+        self.passed = 0                                                 # rows that an edge has passed, a place that several share as one
 
     def take(self, lanes: dict[Lane, Cells], now: Millis) -> None:
         """Feed *lanes* from here on, and no others; what they hold is right at *now*, where the windows of known lanes stand."""
@@ -63,14 +64,24 @@ class Flow:
         if now < self.due:
             return
         self._fetched = {}                                              # windows with the same edges share what is read
+        passed = set[tuple[int, int, int]]()
         for window, edges in self._edges.items():
             if edges.due <= now:
                 entering, leaving = edges.move(now, self._fetch)
                 self._count(window, entering, 1)
                 self._count(window, leaving, -1)
                 edges.look_ahead(now, self._fetch)
+                passed.update((id(batch), start, end) for batch, start, end in (*entering, *leaving))
+        self.passed += sum(end - start for _, start, end in passed)
         self.due = min((edges.due for edges in self._edges.values()), default=NEVER)
         self._fetched = {}
+
+    @property
+    def ahead(self) -> int:
+        """Rows that were fetched, or arrived, and that an edge will pass yet; a place that several share as one."""
+        places = {(id(batch), int(batch.at.searchsorted(edge.at, side="right"))): batch
+                  for edges in self._edges.values() for edge in (edges.begin, edges.end) for batch in edge.batches}
+        return sum(len(batch) - start for (_, start), batch in places.items())
 
     def _count(self, window: Window, pieces: Collection[Piece], sign: int) -> None:
         for batch, start, end in pieces:

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Any
+from typing import Any, Protocol
 
 import numpy as np
 import orjson
@@ -15,7 +15,7 @@ import pyarrow as pa
 from connectors.base import Millis
 from sync.evaluate.from_store import StoreSnapshot, address_table, consent_table, member_table, typed
 from sync.evaluate.snapshot import Ints, Mask, Snapshot
-from sync.evaluate.source import Changes, Properties, renumbered
+from sync.evaluate.source import Changes, Properties, Source, renumbered
 from sync.language.values import Path, path_text
 from sync.store import changes, fields, history
 from sync.store.changes import Heard
@@ -23,6 +23,13 @@ from sync.store.changes import Heard
 
 class Lost(Exception):
     """More changed than was written down: the engine is to be filled anew."""
+
+
+class Followed(Source, Protocol):
+    """A source that tells what its transactions changed."""
+
+    def changes(self, properties: Properties) -> AbstractContextManager[Changes | None]:
+        """What changed since the last time, None for nothing; forgotten when the block ends well. Raises Lost."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -14,7 +14,7 @@ import numpy as np
 
 from connectors.base import Millis
 from sync.config.model import Config
-from sync.evaluate.following import Lost, StoreSource
+from sync.evaluate.following import Followed, Lost, StoreSource
 from sync.evaluate.from_store import StoreSnapshot
 from sync.evaluate.full_pass import Result
 from sync.evaluate.lives import renamed
@@ -28,13 +28,14 @@ from sync.store.store import Store
 
 
 class Live:
-    """Follows *store* under *config*. Nothing is answered, and nothing listened to, before the first `evaluation`."""
+    """Follows *store* under *config*. Nothing is answered, and nothing listened to, before the first `evaluation`. *source*: where it is
+    read from."""
 
     def __init__(self, store: Store, config: Config, sources: Mapping[str, Origin]) -> None:
         self._store, self._sources = store, sources
         self._take(config)
         self._grounds: Mapping[str, Ground] = {}
-        self._source = StoreSource(lambda: replace(self._shape))        # of its own moment: what one has read is not read again
+        self.source: Followed = StoreSource(lambda: replace(self._shape))       # of its own moment: what one has read is not read again
         self._engine: TickEngine | None = None
         self._following = False                     # since the first evaluation
         self._told: set[str] = set()                # segments of which the engine knows who is in them by the store
@@ -78,7 +79,7 @@ class Live:
     def _advance(self, engine: TickEngine, now: Millis) -> Diff:
         self._shape = self._shaped()
         failed, at = dict(engine.failures), max(now, engine.frontier.now)
-        with self._store.transaction() as db, self._source.changes(engine.properties) as heard:
+        with self._store.transaction() as db, self.source.changes(engine.properties) as heard:
             diff = engine.advance(now, heard, self._record(db, at))
             self._note_failures(db, diff, failed)
             segments.stamp(db, at)
@@ -88,7 +89,7 @@ class Live:
         """Go on with other rules: those of a family's new segments, or without those that are gone."""
         failed, at = dict(engine.failures), max(now, engine.frontier.now)
         try:
-            with self._store.transaction() as db, self._source.changes(engine.properties) as heard:
+            with self._store.transaction() as db, self.source.changes(engine.properties) as heard:
                 engine.advance(at, heard, self._record(db, at))
                 diff = engine.adopt(self._rules, self._record(db, at))
                 segments.unsettle(db, self._rules)
@@ -106,7 +107,7 @@ class Live:
         self._engine, self._shape = None, self._shaped()
         with self._store.transaction() as db, changes.taken(db):
             segments.unsettle(db, self._rules)
-            engine = TickEngine(self._source, self._rules, now, standing=self._standing(db), record=self._record(db, now))
+            engine = TickEngine(self.source, self._rules, now, standing=self._standing(db), record=self._record(db, now))
             self._note_failures(db, engine.start, {})
             segments.stamp(db, now)
         self._engine = engine

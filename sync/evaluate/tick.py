@@ -109,6 +109,11 @@ class TickEngine:
         """Events read so far because their time to enter or leave a window is near."""
         return sum(flow.reads for flow in self._flows.values())
 
+    @property
+    def rows_due(self) -> int:
+        """Events that have entered or left a window since by time alone, and those that were read and have not yet."""
+        return sum(flow.passed + flow.ahead for flow in self._flows.values())
+
     def properties(self, name: str) -> frozenset[Path] | None:
         """What has to be known of events of type *name*; None when nobody asks for them."""
         lanes = self._lanes_taking(name)
