@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import TypeVar
 
 import numpy as np
@@ -110,8 +111,21 @@ class Cells:
 
     def settle(self) -> None:
         """Gather who was touched since the last time."""
-        self.changed = np.unique(np.concatenate(self._touched)) if self._touched else NOBODY
+        self.changed = union(self._touched)
         self._touched = []
+
+
+def union(parts: Sequence[Ints]) -> Ints:
+    """Everybody in any of *parts*, ascending, each once: what `np.unique` says, at a third of its cost for some hundreds."""
+    if not parts:
+        return NOBODY
+    found = np.sort(np.concatenate(parts) if len(parts) > 1 else parts[0])
+    if len(found) < 2:
+        return found
+    first = np.empty(len(found), bool)
+    first[0] = True
+    np.not_equal(found[1:], found[:-1], out=first[1:])
+    return found[first]
 
 
 def places(contacts: Ints) -> Ints | slice:

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 import numpy as np
 
 from sync.evaluate.batch import Lane, kinds_of, lanes_of
-from sync.evaluate.cells import NOBODY, Cells, grown, places
+from sync.evaluate.cells import NOBODY, Cells, grown, places, union
 from sync.evaluate.engine import Engine
 from sync.evaluate.numbers import passing, passing_average
 from sync.evaluate.snapshot import Ints, Mask, every, some
@@ -32,20 +32,33 @@ class Counted:
 
     def judge(self, contacts: Ints, alive: Mask) -> Ints:
         """Answer for *contacts* (ascending, each once) anew; those whose answer is another than before."""
-        answers, broken, where = *self._answer(contacts), places(contacts)
+        where = places(contacts)
+        if not self._measures:
+            self.reworded = False                   # a count can be said of everybody
+            return self._note(contacts, where, self._counts(contacts))
+        answers, broken = self._answer(contacts)
         broken &= alive[where]
         self.reworded = bool(self.broken or broken.any())
         if self.reworded:
             self.broken = self.broken.difference(contacts.tolist()).union(contacts[broken].tolist())
+        return self._note(contacts, where, answers)
+
+    def _note(self, contacts: Ints, where: Ints | slice, answers: Mask) -> Ints:
+        """Keep what was answered; those whose answer is another than before."""
         flipped: Ints = contacts[answers != self.mask[where]]
-        self.mask[where] = answers
+        if len(flipped):
+            self.mask[flipped] = ~self.mask[flipped]
         return flipped
+
+    def _counts(self, contacts: Ints) -> Mask:
+        """Whose count passes."""
+        if self.node.count is None or self._count is None:
+            return np.ones(len(contacts), bool)
+        return passing(self.node.count, self._count.read(contacts)[0], 1_000_000)
 
     def _answer(self, contacts: Ints) -> tuple[Mask, Mask]:
         """Whether it holds, and whether that cannot be said."""
-        node, answers, broken = self.node, [], [np.zeros(len(contacts), bool)]
-        if node.count is not None and self._count is not None:
-            answers.append(passing(node.count, self._count.read(contacts)[0], 1_000_000))
+        answers, broken = [self._counts(contacts)], [np.zeros(len(contacts), bool)]
         for measure, cells in self._measures:
             held = {kind: each.read(contacts) for kind, each in cells.items()}
             total, wide = held["sum"]
@@ -57,9 +70,7 @@ class Counted:
     def touched(self) -> Ints:
         """Of whom it may answer otherwise since the cells were last settled, each once."""
         parts = [cells.changed for cells in self.cells if len(cells.changed)]
-        if len(parts) > 1:
-            return np.unique(np.concatenate(parts))
-        return parts[0] if parts else NOBODY
+        return union(parts) if len(parts) > 1 else parts[0] if parts else NOBODY
 
     def grow(self, size: int) -> None:
         self.mask = grown(self.mask, size, False)

@@ -15,10 +15,9 @@ import numpy as np
 from connectors.base import Millis
 from sync.config.model import Config
 from sync.evaluate.following import Followed, Lost, StoreSource
-from sync.evaluate.from_store import StoreSnapshot
 from sync.evaluate.full_pass import Result
 from sync.evaluate.lives import renamed
-from sync.evaluate.run import Evaluation, Ground, digests_of, grounds_of, snapshot_of
+from sync.evaluate.run import Evaluation, Ground, digests_of, grounds_of, shape_of
 from sync.evaluate.snapshot import Ints, Mask
 from sync.evaluate.tick import Diff, TickEngine
 from sync.evaluate.trees import Record
@@ -35,7 +34,7 @@ class Live:
         self._store, self._sources = store, sources
         self._take(config)
         self._grounds: Mapping[str, Ground] = {}
-        self.source: Followed = StoreSource(lambda: replace(self._shape))       # of its own moment: what one has read is not read again
+        self.source: Followed = StoreSource(lambda: replace(self._snapshot))     # of its own moment: what one has read is not read again
         self._engine: TickEngine | None = None
         self._following = False                     # since the first evaluation
         self._told: set[str] = set()                # segments of which the engine knows who is in them by the store
@@ -45,11 +44,8 @@ class Live:
         self._config = config
         self._rules = {name: segment.rule for name, segment in config.segments.items()}
         self._digests = digests_of(config, self._sources)
-        self._shape = self._shaped()
-
-    def _shaped(self) -> StoreSnapshot:
-        """Where everything that the rules may read is to be found."""
-        return snapshot_of(self._store, self._config, self._sources, self._rules.values())
+        self._shape = shape_of(config, self._sources, self._rules.values())
+        self._snapshot = self._shape.snapshot(self._store)
 
     @property
     def next_due(self) -> Millis | None:
@@ -77,7 +73,7 @@ class Live:
             raise
 
     def _advance(self, engine: TickEngine, now: Millis) -> Diff:
-        self._shape = self._shaped()
+        self._snapshot = self._shape.snapshot(self._store)
         failed, at = dict(engine.failures), max(now, engine.frontier.now)
         with self._store.transaction() as db, self.source.changes(engine.properties) as heard:
             diff = engine.advance(now, heard, self._record(db, at))
@@ -104,7 +100,7 @@ class Live:
 
     def _fill(self, now: Millis) -> Diff:
         changes.listen(self._store)
-        self._engine, self._shape = None, self._shaped()
+        self._engine, self._snapshot = None, self._shape.snapshot(self._store)
         with self._store.transaction() as db, changes.taken(db):
             segments.unsettle(db, self._rules)
             engine = TickEngine(self.source, self._rules, now, standing=self._standing(db), record=self._record(db, now))

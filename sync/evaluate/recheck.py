@@ -13,7 +13,7 @@ from typing import cast
 import numpy as np
 
 from connectors.base import HOUR, Millis
-from sync.evaluate.cells import NOBODY, grown
+from sync.evaluate.cells import NOBODY, grown, union
 from sync.evaluate.recall import Recall, Remembering
 from sync.evaluate.snapshot import Ints, Mask, Snapshot
 from sync.evaluate.source import Source
@@ -97,10 +97,11 @@ class Rechecks:
         self.recall = Recall()
         self._source = source
         self._takers: dict[str, list[Asked]] = {}
+        self._wanted: dict[str, frozenset[Path] | None] = {}
 
     def adopt(self, leaves: dict[Node, Asked], types: Iterable[str]) -> None:
         """Keep *leaves* and no others; hold the events that they need."""
-        self.leaves, self._takers = leaves, {}
+        self.leaves, self._takers, self._wanted = leaves, {}, {}
         wanted = {name: properties for name in types if (properties := self.properties(name)) is not None}
         self.recall.want(wanted, self._source.whole())
 
@@ -112,23 +113,25 @@ class Rechecks:
 
     def properties(self, name: str) -> frozenset[Path] | None:
         """What is asked of events of type *name*; None when nobody looks at them."""
-        takers = self.takers(name)
-        wanted = (need.properties for leaf in takers for need in leaf.needs.events if need.names.takes(name))
-        return frozenset().union(*wanted) if takers else None
+        if name not in self._wanted:
+            takers = self.takers(name)
+            wanted = (need.properties for leaf in takers for need in leaf.needs.events if need.names.takes(name))
+            self._wanted[name] = frozenset().union(*wanted) if takers else None
+        return self._wanted[name]
 
     def grow(self, size: int) -> None:
         for leaf in self.leaves.values():
             leaf.grow(size)
 
-    def ask(self, asked: Mapping[Node, Ints], size: int, now: Millis, members: Members) -> dict[Node, Ints]:
+    def ask(self, asked: Mapping[Asked, Ints], size: int, now: Millis, members: Members) -> dict[Asked, Ints]:
         """Answer these conditions for these contacts (each once, ascending) anew; whose answer flipped."""
-        flipped: dict[Node, Ints] = {}
-        some = {node: self._with_suspects(self.leaves[node], contacts) for node, contacts in asked.items()}
-        everybody = [node for node in some if self.leaves[node].everybody]
-        for nodes in (everybody, [node for node in some if node not in everybody]):
-            if nodes:
-                contacts = np.arange(size) if nodes is everybody else _together(some[node] for node in nodes)
-                flipped |= self._answer(nodes, contacts, nodes is everybody or len(contacts) == size, now, members)
+        flipped: dict[Asked, Ints] = {}
+        some = {leaf: self._with_suspects(leaf, contacts) for leaf, contacts in asked.items()}
+        everybody = [leaf for leaf in some if leaf.everybody]
+        for leaves in (everybody, [leaf for leaf in some if not leaf.everybody]):
+            if leaves:
+                contacts = np.arange(size) if leaves is everybody else union([some[leaf] for leaf in leaves])
+                flipped |= self._answer(leaves, contacts, leaves is everybody or len(contacts) == size, now, members)
         return flipped
 
     @staticmethod
@@ -138,16 +141,15 @@ class Rechecks:
             return np.union1d(contacts, leaf.suspects)
         return contacts
 
-    def _answer(self, nodes: Collection[Node], contacts: Ints, whole: bool, now: Millis, members: Members) -> dict[Node, Ints]:
+    def _answer(self, leaves: Collection[Asked], contacts: Ints, whole: bool, now: Millis, members: Members) -> dict[Asked, Ints]:
         world = self._world(contacts, whole, now, members)
-        world.scan(nodes, ahead=True)
+        world.scan([leaf.node for leaf in leaves], ahead=True)
         flipped = {}
-        for node in nodes:
-            leaf = self.leaves[node]
+        for leaf in leaves:
             answers, guilty = self._say(leaf, world, contacts, now, members)
             kept = leaf.suspects[~np.isin(leaf.suspects, contacts)] if len(leaf.suspects) else NOBODY
             leaf.suspects = np.union1d(kept, guilty) if len(kept) or len(guilty) else NOBODY
-            flipped[node] = leaf.note(contacts, answers, world.turns(node))
+            flipped[leaf] = leaf.note(contacts, answers, world.turns(leaf.node))
             leaf.answered = True
         return flipped
 
@@ -216,8 +218,3 @@ class _Some(Mapping[str, Mask]):
 
     def __len__(self) -> int:
         return 0
-
-
-def _together(parts: Iterable[Ints]) -> Ints:
-    """Everybody in any of *parts*, each once."""
-    return np.unique(np.concatenate([NOBODY, *parts]))

@@ -26,6 +26,7 @@ from sync.store import entries, memberships, segments, streams
 from sync.store.fields import FieldSource
 from sync.store.store import Store, digest_of
 
+Watched = tuple[str, str, str, str]                 # of a tag or list: connection, audience (the config's word), kind, name
 LOOKED_AT = 26 * HOUR                               # what is looked at once a day counts so long
 
 
@@ -124,12 +125,30 @@ def asked(name: str, rules: Mapping[str, Node]) -> set[str]:
 # --- the snapshot ---------------------------------------------------------------------------------------------------------
 
 
-def snapshot_of(store: Store, config: Config, sources: Mapping[str, Origin], rules: Collection[Node]) -> StoreSnapshot:
+@dataclass(frozen=True, slots=True)
+class Shape:
+    """What some rules may read, whatever is there: where each field is looked for, connections by number, tags and lists."""
+
+    fields: Mapping[Path, list[FieldSource]]
+    connections: Mapping[int, str]
+    watching: Collection[Watched]
+
+    def snapshot(self, store: Store) -> StoreSnapshot:
+        """That of *store*."""
+        watched = {number: who for number, who in _watched(store).items() if who in self.watching} if self.watching else {}
+        return StoreSnapshot(store, self.fields, self.connections, watched)
+
+
+def shape_of(config: Config, sources: Mapping[str, Origin], rules: Collection[Node]) -> Shape:
     """What *rules* may read."""
     paths = {path for rule in rules for path in needs(rule).fields}
     fields = {path: field_sources(config, sources, path) for path in paths}
-    watched = {number: who for number, who in _watched(store).items() if who in watched_by(rules, config)}
-    return StoreSnapshot(store, fields, {s.number: s.name for s in sources.values()}, watched)
+    return Shape(fields, {s.number: s.name for s in sources.values()}, watched_by(rules, config))
+
+
+def snapshot_of(store: Store, config: Config, sources: Mapping[str, Origin], rules: Collection[Node]) -> StoreSnapshot:
+    """What *rules* may read in *store*."""
+    return shape_of(config, sources, rules).snapshot(store)
 
 
 def field_sources(config: Config, sources: Mapping[str, Origin], path: Path) -> list[FieldSource]:
@@ -147,9 +166,6 @@ def field_sources(config: Config, sources: Mapping[str, Origin], path: Path) -> 
         FieldSource(source.number, parse_path(source.capabilities.fields[path[0]]) + path[1:], neutral=True)
         for source in sources.values() if path[0] in source.capabilities.fields
     ]
-
-
-Watched = tuple[str, str, str, str]                 # connection, audience (the config's word), kind, name
 
 
 def watched_by(rules: Collection[Node], config: Config) -> set[Watched]:

@@ -19,14 +19,14 @@ import numpy as np
 
 from connectors.base import Millis
 from sync.evaluate.batch import Lane, lanes_of
-from sync.evaluate.cells import NOBODY, Cells, grown
+from sync.evaluate.cells import NOBODY, Cells, grown, union
 from sync.evaluate.counted import Counted, countable
 from sync.evaluate.engine import Engine, LocalEngine
 from sync.evaluate.flow import Flow
 from sync.evaluate.recheck import Asked, Rechecks
 from sync.evaluate.snapshot import Ints, Mask
 from sync.evaluate.source import Changes, Source
-from sync.evaluate.trees import Leaves, Record, Trees, leaves_of
+from sync.evaluate.trees import Leaf, Leaves, Record, Trees, leaves_of
 from sync.evaluate.turns import NEVER
 from sync.evaluate.world import World
 from sync.language.happened import Happened
@@ -81,6 +81,7 @@ class TickEngine:
         self._flows: dict[str, Flow] = {}
         self._rechecks = Rechecks(source)
         self._trees = Trees({}, standing)
+        self._asked_of: dict[str, frozenset[Path] | None] = {}
         self._size = 0
         self._alive: Mask = np.zeros(0, bool)
         self.frontier = Frontier(0, now)
@@ -116,6 +117,11 @@ class TickEngine:
 
     def properties(self, name: str) -> frozenset[Path] | None:
         """What has to be known of events of type *name*; None when nobody asks for them."""
+        if name not in self._asked_of:
+            self._asked_of[name] = self._asked(name)
+        return self._asked_of[name]
+
+    def _asked(self, name: str) -> frozenset[Path] | None:
         lanes = self._lanes_taking(name)
         rechecked = self._rechecks.properties(name)
         if not lanes and rechecked is None:
@@ -134,7 +140,8 @@ class TickEngine:
         counts = [leaf for leaf in leaves if isinstance(leaf, Happened) and countable(leaf, self._engine)]
         self._adopt_counts(counts, snapshot.event_types(), now)
         self._adopt_others([leaf for leaf in leaves if leaf not in self._counted], snapshot.event_types(), now)
-        self._trees = self._trees.adopted(rules, len(self._alive))
+        self._trees = self._trees.adopted(rules, Leaves(self._counted, self._rechecks), len(self._alive))
+        self._asked_of = {}
         return self._settle({}, NOBODY, now, {}, record)
 
     def _adopt_counts(self, nodes: Iterable[Happened], types: Iterable[str], now: Millis) -> None:
@@ -162,7 +169,8 @@ class TickEngine:
         self._rechecks.adopt({node: known.get(node) or Asked(node) for node in nodes}, types)
         self._rechecks.grow(len(self._alive))
         new = [node for node in self._rechecks.leaves if node not in known and not self._rechecks.leaves[node].needs.segments]
-        self._rechecks.ask({node: np.arange(self._size) for node in new}, self._size, now, self._trees.standing)
+        everybody = np.arange(self._size)
+        self._rechecks.ask({self._rechecks.leaves[node]: everybody for node in new}, self._size, now, self._trees.standing)
 
     def _lanes_taking(self, name: str) -> dict[Lane, Cells]:
         return {lane: cells for lane, cells in self._cells.items() if lane.filter.names.takes(name)}
@@ -189,7 +197,8 @@ class TickEngine:
         self.frontier = Frontier(changes.sequence if changes else self.frontier.sequence, now)
         flipped = self._judge_touched(fresh)
         asked = self._due(now, changes, fresh, others)
-        flipped |= self._rechecks.ask(self._before_segments(asked), self._size, now, self._trees.standing)
+        for leaf, contacts in self._rechecks.ask(self._before_segments(asked), self._size, now, self._trees.standing).items():
+            flipped[leaf] = contacts
         return self._settle(flipped, fresh, now, asked, record)
 
     def _take_in(self, changes: Changes) -> tuple[Ints, Ints]:
@@ -221,9 +230,9 @@ class TickEngine:
         for flow in self._flows.values():
             flow.forget()
 
-    def _judge_touched(self, fresh: Ints) -> dict[Node, Ints]:
+    def _judge_touched(self, fresh: Ints) -> dict[Leaf, Ints]:
         """Counters answered anew where a cell was touched."""
-        flipped: dict[Node, Ints] = {}
+        flipped: dict[Leaf, Ints] = {}
         changed = self._touched_cells()
         concerned = {id(leaf): leaf for cells in changed for leaf in self._over.get(id(cells), ())}
         for leaf in self._counted.values() if len(fresh) else concerned.values():
@@ -231,7 +240,7 @@ class TickEngine:
             if len(fresh):
                 contacts = np.union1d(contacts, fresh)
             if len(contacts) and len(found := self._judge(leaf, contacts)):
-                flipped[leaf.node] = found
+                flipped[leaf] = found
         for cells in changed:
             cells.changed = NOBODY
         return flipped
@@ -260,30 +269,29 @@ class TickEngine:
             return str(failure)
         raise RuntimeError(f"the counters of {node} fail where a full pass does not")
 
-    def _due(self, now: Millis, changes: Changes | None, fresh: Ints, others: Ints) -> dict[Node, Ints]:
+    def _due(self, now: Millis, changes: Changes | None, fresh: Ints, others: Ints) -> dict[Asked, Ints]:
         """Conditions that are asked again, and of whom."""
-        parts: dict[Node, list[Ints]] = {}
-        for node, leaf in self._rechecks.leaves.items():
-            parts[node] = [fresh, leaf.due(now), NOBODY if leaf.only_events else others]
+        parts: dict[Asked, list[Ints]] = {}
+        for leaf in self._rechecks.leaves.values():
+            parts[leaf] = [fresh, leaf.due(now), NOBODY if leaf.only_events else others]
         for tables in (changes.arrived, changes.removed) if changes else ():
             for name, table in tables.items():
                 contacts = table.column("contact").to_numpy().astype(np.int64)
                 for leaf in self._rechecks.takers(name):
-                    parts[leaf.node].append(contacts)
-        asked = {node: np.unique(np.concatenate(found)) for node, found in parts.items()}
-        return {node: contacts for node, contacts in asked.items() if len(contacts)}
+                    parts[leaf].append(contacts)
+        asked = {leaf: union(found) for leaf, found in parts.items()}
+        return {leaf: contacts for leaf, contacts in asked.items() if len(contacts)}
 
-    def _before_segments(self, asked: Mapping[Node, Ints]) -> dict[Node, Ints]:
+    def _before_segments(self, asked: Mapping[Asked, Ints]) -> dict[Asked, Ints]:
         """Those that ask no segment: the others wait until the segments they ask are known."""
-        return {node: contacts for node, contacts in asked.items() if not self._rechecks.leaves[node].needs.segments}
+        return {leaf: contacts for leaf, contacts in asked.items() if not leaf.needs.segments}
 
-    def _settle(self, flipped: dict[Node, Ints], fresh: Ints, now: Millis, asked: Mapping[Node, Ints], record: Record) -> Diff:
+    def _settle(self, flipped: dict[Leaf, Ints], fresh: Ints, now: Millis, asked: Mapping[Asked, Ints], record: Record) -> Diff:
         """Answer the segments anew that rest on what flipped."""
         for leaf in self._rechecks.leaves.values():
             if len(leaf.suspects):
                 self._rechecks.explain(leaf, now, self._trees.standing)
-        leaves = Leaves(self._counted, self._rechecks)
-        entered, left = self._trees.settle(leaves, flipped, fresh, asked, self._alive, self._size, now, record)
+        entered, left = self._trees.settle(flipped, fresh, asked, self._alive, self._size, now, record)
         return Diff(self.frontier, entered, left, dict(self.failures))
 
     def _grow(self, size: int) -> None:
