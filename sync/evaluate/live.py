@@ -7,7 +7,8 @@ are of the same moment; where that fails nothing was written, and the next tick 
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import replace
 
 import numpy as np
@@ -21,6 +22,7 @@ from sync.evaluate.run import Evaluation, Ground, digests_of, grounds_of, shape_
 from sync.evaluate.snapshot import Ints, Mask
 from sync.evaluate.tick import Diff, TickEngine
 from sync.evaluate.trees import Record
+from sync.language.needs import needs
 from sync.source import Origin
 from sync.store import changes, entries, segments
 from sync.store.store import Store
@@ -44,6 +46,7 @@ class Live:
         self._config = config
         self._rules = {name: segment.rule for name, segment in config.segments.items()}
         self._digests = digests_of(config, self._sources)
+        self._looked_at = {name for rule in self._rules.values() for name in needs(rule).segments}
         self._shape = shape_of(config, self._sources, self._rules.values())
         self._snapshot = self._shape.snapshot(self._store)
 
@@ -76,7 +79,8 @@ class Live:
         self._snapshot = self._shape.snapshot(self._store)
         failed, at = dict(engine.failures), max(now, engine.frontier.now)
         with self._store.transaction() as db, self.source.changes(engine.properties) as heard:
-            diff = engine.advance(now, heard, self._record(db, at))
+            with self._record(db, at) as record:
+                diff = engine.advance(now, heard, record)
             self._note_failures(db, diff, failed)
             segments.stamp(db, at)
         return diff
@@ -86,8 +90,10 @@ class Live:
         failed, at = dict(engine.failures), max(now, engine.frontier.now)
         try:
             with self._store.transaction() as db, self.source.changes(engine.properties) as heard:
-                engine.advance(at, heard, self._record(db, at))
-                diff = engine.adopt(self._rules, self._record(db, at))
+                with self._record(db, at) as record:
+                    engine.advance(at, heard, record)
+                with self._record(db, at) as record:
+                    diff = engine.adopt(self._rules, record)
                 segments.unsettle(db, self._rules)
                 self._told &= self._rules.keys()
                 self._note_failures(db, diff, {name: why for name, why in failed.items() if name in self._rules})
@@ -103,7 +109,9 @@ class Live:
         self._engine, self._snapshot = None, self._shape.snapshot(self._store)
         with self._store.transaction() as db, changes.taken(db):
             segments.unsettle(db, self._rules)
-            engine = TickEngine(self.source, self._rules, now, standing=self._standing(db), record=self._record(db, now))
+            standing = self._standing(db)
+            with self._record(db, now) as record:
+                engine = TickEngine(self.source, self._rules, now, standing=standing, record=record)
             self._note_failures(db, engine.start, {})
             segments.stamp(db, now)
         self._engine = engine
@@ -121,21 +129,27 @@ class Live:
         self._told = set(found)
         return found
 
-    def _record(self, db: sqlite3.Connection, now: Millis) -> Record:
-        merges = entries.merges(db)
+    @contextmanager
+    def _record(self, db: sqlite3.Connection, now: Millis) -> Iterator[Record]:
+        """Keeps what a tick says: at once where another segment looks at it, else all together when the block ends."""
+        merges, moves = entries.merges(db), list[segments.Move]()
 
         def record(name: str, members: Mask, came: Ints, went: Ints) -> None:
             if name not in self._rules:             # the config has it no longer
                 return
             rule, settled = self._digests[name], not self._grounds[name].waiting
-            if name in self._told:
-                moves = came.astype(np.int32), went.astype(np.int32)
-                segments.move(db, name, rule, *moves, lambda: _numbers(members), now, settled=settled, merges=merges)
-            else:
+            if name not in self._told:
                 segments.write(db, name, rule, _numbers(members), now, settled=settled)
                 self._told.add(name)
+                return
+            move = segments.Move(name, rule, came.astype(np.int32), went.astype(np.int32), lambda: _numbers(members), settled)
+            if name in self._looked_at:
+                segments.move(db, [move], now, merges)
+            else:
+                moves.append(move)
 
-        return record
+        yield record
+        segments.move(db, moves, now, merges)
 
     def _note_failures(self, db: sqlite3.Connection, diff: Diff, before: Mapping[str, str]) -> None:
         for name, why in diff.failures.items():

@@ -29,6 +29,7 @@ Ids = npt.NDArray[np.int32]
 Times = npt.NDArray[np.int64]
 Flags = npt.NDArray[np.uint8]
 Truths = npt.NDArray[np.bool_]
+Row = tuple[str, int, int, Millis, int]             # of the table `moves`
 
 ENTERED, BASELINE = 1, 2                            # bits of a flag
 WAITING = 1024                                      # so many moves become a pack; fewer wait as rows
@@ -91,18 +92,25 @@ def record(db: sqlite3.Connection, segment: str, came: Ids, went: Ids, at: Milli
     known."""
     if not len(came) and not len(went):
         return False
+    (waiting,) = db.execute("select coalesce(max(number), 0) from moves where segment = ?", (segment,)).fetchone()
+    if waiting + len(came) + len(went) < WAITING:
+        add(db, rows(segment, waiting, came, went, at, baseline=baseline))
+        return False
     contacts = np.concatenate([came, went]).astype(np.int32)
     flags = np.repeat(np.array([ENTERED, 0], np.uint8), [len(came), len(went)]) | np.uint8(BASELINE * baseline)
-    (waiting,) = db.execute("select coalesce(max(number), 0) from moves where segment = ?", (segment,)).fetchone()
-    if waiting + len(contacts) >= WAITING:
-        _pack(db, segment, contacts, np.full(len(contacts), at, np.int64), flags)
-        return True
-    db.executemany(
-        "insert into moves values (?, ?, ?, ?, ?)",
-        [(segment, waiting + place, contact, at, flag) for place, (contact, flag) in
-         enumerate(zip(contacts.tolist(), flags.tolist(), strict=True), 1)],
-    )
-    return False
+    _pack(db, segment, contacts, np.full(len(contacts), at, np.int64), flags)
+    return True
+
+
+def rows(segment: str, waiting: int, came: Ids, went: Ids, at: Millis, *, baseline: bool) -> list[Row]:
+    """What `record` notes where so many are *waiting* that no pack is made of them: rows to be added."""
+    kept = BASELINE * baseline
+    moves = [*((contact, ENTERED | kept) for contact in came.tolist()), *((contact, kept) for contact in went.tolist())]
+    return [(segment, number, contact, at, flags) for number, (contact, flags) in enumerate(moves, waiting + 1)]
+
+
+def add(db: sqlite3.Connection, moves: Iterable[Row]) -> None:
+    db.executemany("insert into moves values (?, ?, ?, ?, ?)", moves)
 
 
 def close(db: sqlite3.Connection, segment: str) -> int:

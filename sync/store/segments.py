@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import sqlite3
 import zlib
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -23,6 +23,10 @@ from sync.store.store import Store, digest_of
 
 Members = npt.NDArray[np.int32]                     # contact ids, ascending
 SHARE = 8                                           # the moves since may be one in so many of the members
+ANSWERED = (
+    "insert into segments (name, rule, evaluated, failure, settled) values (?1, ?2, ?3, null, ?4) "
+    "on conflict do update set rule = ?2, evaluated = ?3, failure = null, settled = ?4"
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,12 +42,30 @@ class Standing:
 
 @dataclass(frozen=True, slots=True)
 class _Known:
-    """What a new evaluation is held against. *merges* and *upto* as in the table `wholes`."""
+    """What a new evaluation is held against. *merges* and *upto* as in the table `wholes`; so many moves are *waiting* as rows."""
 
     rule: str
     settled: bool
     merges: int
     upto: int
+    waiting: int
+
+    def follows(self, rule: str, settled: bool) -> bool:
+        """Whether what moves now has a time that may be relied on."""
+        return self.settled and self.rule == rule and settled
+
+
+@dataclass(frozen=True, slots=True)
+class Move:
+    """Who *came* into a segment and who *went*, out of a membership that the caller knows to be the one that is kept. *whole*: all
+    members, asked for only where it is needed; *settled* as in `write`."""
+
+    name: str
+    rule: str
+    came: Members
+    went: Members
+    whole: Callable[[], Members]
+    settled: bool
 
 
 # --- writing ----------------------------------------------------------------------------------------------------------------
@@ -66,29 +88,33 @@ def write(
         _tidy(db, name, known, lambda: members, len(merges.absorbed), full=known is None or known.merges != len(merges.absorbed))
 
 
-def move(
-    db: sqlite3.Connection, name: str, rule: str, came: Members, went: Members, whole: Callable[[], Members], at: Millis, *,
-    settled: bool, merges: int,
-) -> None:
-    """The same from contacts who *came* and who *went* alone, out of a membership that the caller knows to be the one that is kept.
+def move(db: sqlite3.Connection, moves: Sequence[Move], at: Millis, merges: int) -> None:
+    """What `write` does, for many segments, from those alone who moved at *at*.
 
-    *whole*: all members, asked for only where it is needed. *merges*: `entries.merges(db)`; after a merge the whole is compared,
-    since a merge is no change.
+    *merges*: `entries.merges(db)`; after a merge the whole is compared, since a merge is no change.
     """
-    known = _known(db, name)
-    if known is None or known.merges != merges:
-        write(db, name, rule, whole(), at, settled=settled)
-    elif _put(db, name, rule, came, went, at, settled, known):
-        _tidy(db, name, known, whole, merges, full=False)
+    known, answered, rows = _all_known(db, [each.name for each in moves]), [], list[entries.Row]()
+    for each in moves:
+        before = known.get(each.name)
+        if before is None or before.merges != merges:
+            write(db, each.name, each.rule, each.whole(), at, settled=each.settled)
+        elif before.waiting + len(each.came) + len(each.went) < entries.WAITING:
+            baseline = not before.follows(each.rule, each.settled)
+            rows += entries.rows(each.name, before.waiting, each.came, each.went, at, baseline=baseline)
+            answered.append((each.name, each.rule, at, each.settled))
+        else:
+            _put(db, each.name, each.rule, each.came, each.went, at, each.settled, before)
+            _tidy(db, each.name, before, each.whole, merges, full=False)
+    entries.add(db, rows)
+    db.executemany(ANSWERED, answered)
 
 
 def _put(
     db: sqlite3.Connection, name: str, rule: str, came: Members, went: Members, at: Millis, settled: bool, known: _Known | None,
-) -> bool:
-    """Record the moves and that the segment was answered; whether the record has a new pack."""
-    _answered(db, name, rule, at, settled)
-    follows = known is not None and known.settled and known.rule == rule
-    return entries.record(db, name, came, went, at, baseline=not (settled and follows))
+) -> None:
+    """Record the moves and that the segment was answered."""
+    stand(db, name, rule, at, settled=settled)
+    entries.record(db, name, came, went, at, baseline=known is None or not known.follows(rule, settled))
 
 
 def _tidy(
@@ -109,14 +135,7 @@ def _tidy(
 
 def stand(db: sqlite3.Connection, name: str, rule: str, at: Millis, *, settled: bool) -> None:
     """At *at* a segment was answered, and its membership is what it was."""
-    _answered(db, name, rule, at, settled)
-
-
-def _answered(db: sqlite3.Connection, name: str, rule: str, at: Millis, settled: bool) -> None:
-    db.execute(
-        "insert into segments (name, rule, evaluated, failure, settled) values (?1, ?2, ?3, null, ?4) "
-        "on conflict do update set rule = ?2, evaluated = ?3, failure = null, settled = ?4", (name, rule, at, settled),
-    )
+    db.execute(ANSWERED, (name, rule, at, settled))
 
 
 def fail(db: sqlite3.Connection, name: str, why: str) -> None:
@@ -191,11 +210,16 @@ def last_members(db: sqlite3.Connection, name: str) -> Members | None:
 
 
 def _known(db: sqlite3.Connection, name: str) -> _Known | None:
-    row = db.execute(
-        "select s.rule, s.settled, coalesce(w.merges, -1), coalesce(w.upto, 0) from segments s left join wholes w on w.segment = s.name "
-        "where s.name = ?", (name,),
-    ).fetchone()
-    return None if row is None else _Known(row[0], bool(row[1]), row[2], row[3])
+    return _all_known(db, [name]).get(name)
+
+
+def _all_known(db: sqlite3.Connection, names: Collection[str]) -> dict[str, _Known]:
+    rows = db.execute(
+        "select s.name, s.rule, s.settled, coalesce(w.merges, -1), coalesce(w.upto, 0), "
+        "(select coalesce(max(number), 0) from moves where segment = s.name) from json_each(?) k "
+        "cross join segments s on s.name = k.value left join wholes w on w.segment = s.name", (orjson.dumps(list(names)).decode(),),
+    )
+    return {name: _Known(rule, bool(settled), *counts) for name, rule, settled, *counts in rows}
 
 
 def _held(db: sqlite3.Connection, name: str) -> Members:

@@ -52,8 +52,8 @@ class Club:
         came, went = self._moved()
         self._note(came, went)
         with self.store.transaction() as db:
-            segments.move(db, self.name, "rule", ids(came), ids(went), lambda: ids(self.members), self.at, settled=True,
-                          merges=entries.merges(db))
+            move = segments.Move(self.name, "rule", ids(came), ids(went), lambda: ids(self.members), settled=True)
+            segments.move(db, [move], self.at, entries.merges(db))
 
     def merges(self) -> None:
         """Two contacts are one from here on, and whoever keeps the membership says so at the next move."""
@@ -99,7 +99,8 @@ def test_what_a_move_writes_does_not_grow_with_the_members(store: Store) -> None
         segments.write(db, "vip", "rule", np.arange(100_000, dtype=np.int32), NOW)
     whole, before = store.one("select members from wholes"), store.db.total_changes
     with store.transaction() as db:
-        segments.move(db, "vip", "rule", ids([]), ids([7]), lambda: pytest.fail("all of them were asked for"), NOW, settled=True, merges=0)
+        move = segments.Move("vip", "rule", ids([]), ids([7]), lambda: pytest.fail("all of them were asked for"), settled=True)
+        segments.move(db, [move], NOW, 0)
     assert store.db.total_changes - before == 2                     # the move, and when the segment was answered
     assert store.one("select members from wholes") == whole
     assert len(segments.standing(store)["vip"].members) == 99_999
@@ -107,7 +108,7 @@ def test_what_a_move_writes_does_not_grow_with_the_members(store: Store) -> None
 
 def leave(store: Store, went: set[int], left: set[int]) -> None:
     with store.transaction() as db:
-        segments.move(db, "vip", "rule", ids([]), ids(went), lambda: ids(left), NOW, settled=True, merges=0)
+        segments.move(db, [segments.Move("vip", "rule", ids([]), ids(went), lambda: ids(left), settled=True)], NOW, 0)
 
 
 def test_many_moves_become_packs_and_at_last_a_new_whole(store: Store) -> None:
@@ -129,5 +130,5 @@ def test_a_name_that_took_over_what_another_had_is_compared_whole_at_the_next_mo
         segments.write(db, "vip", "rule", ids([1]), 1)
         segments.write(db, "gold", "rule", ids([1, 2]), 2)
         lives.rename(db, "vip", "gold")                             # what the caller knows of gold is newer than what is kept
-        segments.move(db, "gold", "rule", ids([3]), ids([]), lambda: ids([1, 2, 3]), 3, settled=True, merges=0)
+        segments.move(db, [segments.Move("gold", "rule", ids([3]), ids([]), lambda: ids([1, 2, 3]), settled=True)], 3, 0)
     assert segments.standing(store)["gold"].members.tolist() == [1, 2, 3]
