@@ -37,6 +37,8 @@ class Edge:
 
     def awaits(self, batch: Batch) -> bool:
         """Whether any row of *batch* lies in what was fetched."""
+        if self.upto <= self.at:
+            return False
         start, end = batch.range(self.at, self.upto)
         return start < end
 

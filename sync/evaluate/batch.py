@@ -75,6 +75,7 @@ class Batch:
         self._table, self._codes, self._read = table, codes, Columns()
         self.at: Ints = table.column("at").to_numpy().astype(np.int64, copy=False)
         self.contacts: Ints = table.column("contact").to_numpy().astype(np.int64, copy=False)
+        self._first, self._last = (int(self.at[0]), int(self.at[-1])) if len(self.at) else (0, 0)
         self._columns: dict[Path, Column] = {}
         self._taken: dict[Filter, Ints] = {}
         self._counted: dict[Weighing, Counted] = {}
@@ -84,8 +85,9 @@ class Batch:
 
     def range(self, after: Millis, upto: Millis) -> tuple[int, int]:
         """Positions (start, end) of the rows with after < at ≤ upto."""
-        start = int(self.at.searchsorted(after, side="right"))
-        return start, max(start, int(self.at.searchsorted(upto, side="right")))
+        start = 0 if after < self._first else int(self.at.searchsorted(after, side="right"))
+        end = len(self.at) if upto >= self._last else int(self.at.searchsorted(upto, side="right"))
+        return start, max(start, end)
 
     def added(self, lane: Lane, start: int, end: int) -> Counted:
         """Contacts of rows start … end that count in *lane*, and what each adds (None: one each)."""

@@ -247,10 +247,10 @@ class TickEngine:
 
     def _touched_cells(self) -> list[Cells]:
         """Cells that were touched since the last time, who was gathered in them."""
-        touched = [*self._touched]
+        touched, known = [*self._touched], dict[tuple[int, ...], Ints]()
         self._touched.clear()
         for cells in touched:
-            cells.settle()
+            cells.settle(known)
         return touched
 
     def _judge(self, leaf: Counted, contacts: Ints) -> Ints:
