@@ -109,10 +109,10 @@ class Cells:
         self._low = None if self._low is None else grown(self._low, size, 0)
         self._high = None if self._high is None else grown(self._high, size, 0)
 
-    def settle(self, known: dict[tuple[int, ...], Ints]) -> None:
+    def settle(self, known: dict[tuple[int, ...], Ints] | None = None) -> None:
         """Gather who was touched since the last time. *known*: what that is for arrays that other cells were touched by as well, by
         their identities."""
-        arrays = tuple(map(id, self._touched))
+        arrays, known = tuple(map(id, self._touched)), {} if known is None else known
         if arrays not in known:
             known[arrays] = union(self._touched)
         self.changed, self._touched = known[arrays], []

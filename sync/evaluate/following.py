@@ -13,7 +13,7 @@ import orjson
 import pyarrow as pa
 
 from connectors.base import Millis
-from sync.evaluate.from_store import StoreSnapshot, address_table, consent_table, member_table, typed
+from sync.evaluate.from_store import StoreSnapshot, address_table, consent_table, member_table, past_table, typed
 from sync.evaluate.snapshot import Ints, Mask, Snapshot
 from sync.evaluate.source import Changes, Properties, Source, renumbered
 from sync.language.values import Path, path_text
@@ -136,7 +136,7 @@ class SomeOf:
         return None if members is None else np.flatnonzero(np.isin(self._contacts, members))
 
     def pasts(self, path: Path) -> pa.Table:
-        return self._renumbered(self._whole.pasts(path))
+        return past_table(self._whole.store, path, self.alive, self.known_since, self._ids)
 
     def event_types(self) -> Sequence[str]:
         return ()

@@ -61,8 +61,7 @@ class StoreSnapshot:
         return None if found is None else np.unique(found).astype(np.int64)
 
     def pasts(self, path: Path) -> pa.Table:
-        contacts, at, values, changed = pasts.histories(self.store.db, path_text(path), self.alive, self.known_since)
-        return pa.table([contacts, at, pa.array(values, pa.string()).dictionary_encode(), changed], schema=PASTS)
+        return past_table(self.store, path, self.alive, self.known_since)
 
     def consents(self) -> pa.Table:
         return consent_table(self)
@@ -90,6 +89,12 @@ class StoreSnapshot:
             typed(name, history.table(self.store, self._types[name], ordered, after)) for name in sorted(types) if name in self._types
         ]
         return pa.concat_tables(tables) if tables else typed("", history.no_events(ordered))
+
+
+def past_table(store: Store, path: Path, alive: Mask, known_since: Ints, some: str = "") -> pa.Table:
+    """Rows of `PASTS`; of *some* contacts alone, where a JSON list of them is given, numbered by their places in it."""
+    contacts, at, values, changed = pasts.histories(store.db, path_text(path), alive, known_since, some)
+    return pa.table([contacts, at, pa.array(values, pa.string()).dictionary_encode(), changed], schema=PASTS)
 
 
 def consent_table(snapshot: StoreSnapshot, contacts: str = "") -> pa.Table:

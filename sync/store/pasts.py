@@ -166,15 +166,23 @@ def merge(db: sqlite3.Connection, into: Mapping[int, int], now: Millis) -> None:
 # --- reading ----------------------------------------------------------------------------------------------------------------------
 
 
+_ALL = "select contact, at, value, changed from pasts where field = ? order by contact, at"
+_SOME = (
+    "select k.key, p.at, p.value, p.changed from json_each(?2) k cross join pasts p on p.field = ?1 and p.contact = k.value "
+    "order by k.key, p.at"
+)
+
+
 def histories(
-    db: sqlite3.Connection, path: str, alive: npt.NDArray[np.bool_], known_since: npt.NDArray[np.int64],
+    db: sqlite3.Connection, path: str, alive: npt.NDArray[np.bool_], known_since: npt.NDArray[np.int64], some: str = "",
 ) -> tuple[npt.NDArray[np.int32], npt.NDArray[np.int64], list[str | None], npt.NDArray[np.bool_]]:
     """The history of a field as columns, by contact, then by time: contact, when, what, and whether it is a change. Contacts *alive*
-    without one held nothing since they, or the field, was first seen. All empty for a field that is not kept."""
+    without one held nothing since they, or the field, was first seen. All empty for a field that is not kept. *some*: a JSON list of
+    contacts, ascending; then of these alone, and their places in it are the numbers that are given and that the arrays go by."""
     field = next((each for each in kept(db) if each.path == path), None)
     if field is None:
         return np.zeros(0, np.int32), np.zeros(0, np.int64), [], np.zeros(0, bool)
-    rows = db.execute("select contact, at, value, changed from pasts where field = ? order by contact, at", (field.id,)).fetchall()
+    rows = (db.execute(_SOME, (field.id, some)) if some else db.execute(_ALL, (field.id,))).fetchall()
     told = np.fromiter((row[0] for row in rows), np.int32, len(rows))
     bare = alive.copy()
     bare[told] = False

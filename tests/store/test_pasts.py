@@ -35,7 +35,11 @@ def kept(store: Store, contact: int = 0) -> list[tuple[int, str | None, bool]]:
     alive = np.array([row[0] is None for row in store.rows("select merged_into from contacts order by id")], bool)
     since = np.array([row[0] for row in store.rows("select known_since from contacts order by id")], np.int64)
     columns = pasts.histories(store.db, "plan", alive, since)
-    return [(at, value, bool(changed)) for who, at, value, changed in zip(*columns, strict=True) if who == contact]
+    one, *told = pasts.histories(store.db, "plan", alive[[contact]], since[[contact]], f"[{contact}]")
+    found = [(at, value, bool(changed)) for who, at, value, changed in zip(*columns, strict=True) if who == contact]
+    assert one.tolist() == [0] * len(found)
+    assert list(zip(*told, strict=True)) == found, "one contact alone is told the same"
+    return found
 
 
 def test_nothing_is_kept_of_fields_that_no_rule_names(store: Store) -> None:
