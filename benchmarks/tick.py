@@ -166,9 +166,9 @@ def kept(record: Record, definitions: Mapping[str, Segment], contacts: int, tick
     return walls, {name for name in definitions if found[name] != np.flatnonzero(result.members[name]).tolist()}
 
 
-def measure(number: int, contacts: int, events: int, ticks: int) -> bool:
+def measure(number: int, snapshot: ArrowSnapshot, ticks: int) -> bool:
     """Print the figures of *number* segments; whether all hold."""
-    snapshot, _ = world(contacts, events)
+    contacts, events = len(snapshot.alive), len(snapshot.event_table)
     definitions = many_segments(number)
     nodes = parsed(definitions)
     costs, wrong = alone(Record(snapshot), nodes, contacts, ticks)
@@ -196,7 +196,8 @@ def main() -> int:
     parser.add_argument("--events", type=int, default=5_000_000)
     parser.add_argument("--ticks", type=int, default=100)
     asked = parser.parse_args()
-    held = [measure(number, asked.contacts, asked.events, asked.ticks) for number in BARS]
+    snapshot, _ = world(asked.contacts, asked.events)
+    held = [measure(number, snapshot, asked.ticks) for number in BARS]
     return 0 if all(held) else 1
 
 
