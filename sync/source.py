@@ -44,7 +44,8 @@ def as_asked(config: Config, connection: str, able: Capabilities) -> Capabilitie
     """*able* without the streams that fill a field which nothing in *config* asks for: they would cost calls for nothing."""
     if not any(stream.part for stream in able.streams):
         return able
-    paths = {path for segment in config.segments.values() for path in needs(segment.rule).fields}
+    rules = [segment.rule for segment in (*config.segments.values(), *(family.template for family in config.families.values()))]
+    paths = {path for rule in rules for path in needs(rule).fields}
     told = [spec.sources.get(connection, "") for spec in config.events.values()]
     return replace(able, streams=tuple(
         stream for stream in able.streams if not stream.part
