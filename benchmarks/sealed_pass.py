@@ -67,6 +67,7 @@ def ground(asked: argparse.Namespace) -> Iterator[Path]:
             filled.touch()
             if asked.verbose:
                 print(f"  filled and sealed in {time.perf_counter() - began:.0f} s", file=sys.stderr)
+        Store.writer(path).close()                                      # a kept one may be older than the code
         yield path
 
 

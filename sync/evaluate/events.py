@@ -339,7 +339,6 @@ def by_window(cuts: Cuts, contacts: Ints, values: Ints | None, size: int, unit: 
     since = {edges[0]: running}
     for upper, lower in pairwise(edges):
         who = contacts[lower:upper]
-        piece = ExactSum.counted(who, size) if values is None else ExactSum.summed(who, values[lower:upper], size, unit)
-        running = running.plus(piece)
+        running = running.counting(who) if values is None else running.plus(ExactSum.summed(who, values[lower:upper], size, unit))
         since[lower] = running
     return {window: since[start].minus(since[end]) for window, (start, end) in cuts.items()}

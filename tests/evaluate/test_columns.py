@@ -80,3 +80,15 @@ def test_running_sums_are_exact_in_any_order_of_steps(numbers: list[int]) -> Non
         steps = steps.plus(ExactSum.summed(np.zeros(len(part), np.int64), part, 1))
     assert whole.total().tolist() == steps.total().tolist() == [sum(numbers)]
     assert whole.minus(steps).total().tolist() == [0]
+
+
+@pytest.mark.parametrize("number", [0, 1, 4, 5, 6, 40])
+def test_counting_some_more_is_counting_all_at_once(number: int) -> None:
+    first, more = np.array([3, 3, 0], np.int32), np.random.default_rng(number).integers(0, 10, number).astype(np.int32)
+    before = ExactSum.counted(first, 10)
+    for begun in (before, ExactSum(10).counting(first)):
+        expected = ExactSum.counted(np.concatenate([first, more]), 10)
+        assert begun.counting(more).total().tolist() == expected.total().tolist()
+        assert begun.total().tolist() == [1, 0, 0, 2, 0, 0, 0, 0, 0, 0]
+    wide = before.plus(ExactSum.summed(np.array([1, 1]), np.array([2**61, 2**61]), 10))
+    assert wide.counting(more).total().tolist() == wide.plus(ExactSum.counted(more, 10)).total().tolist()
