@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-import textwrap
 from collections.abc import Callable
 from pathlib import Path
 
@@ -14,29 +13,17 @@ from sync.config.load import load
 from sync.config.model import Config
 from sync.language import words
 from sync.located import Problem
+from tests.documents.examples import AROUND, OTHERS
 
 ROOT = Path(__file__).parents[1]
 SEGMENTS = (ROOT / "docs" / "segments.md").read_text()
-HEAD = """version: 1
-settings: {history: 10y}
-connections:
-  mailchimp: {key: {env: KEY}, audiences: {shop: My shop}, default_audience: shop}
-  hubspot: {key: {env: KEY}}
-  klaviyo: {key: {env: KEY}}
-events:
-  order_placed: {same: order_id}
-  cart_updated: {same: cart_id}
-  checkout_started: {same: cart_id}
-"""
-OTHERS = "  vip: {event: order_placed, count: {at_least: 5}}\n  buyers: {event: order_placed}\n"
+HEAD = "".join(AROUND.values())
+OTHER_SEGMENTS = "".join(f"  {name}: {rule}\n" for name, rule in OTHERS.items())
 
 
 def blocks(text: str) -> list[str]:
     """The YAML examples of a Markdown text."""
     return re.findall(r"^```yaml\n(.*?)^```$", text, re.MULTILINE | re.DOTALL)
-
-
-TRAITS = "traits:\n" + "".join(block.removeprefix("traits:\n") for block in blocks(SEGMENTS) if block.startswith("traits:"))
 
 
 def shown(text: str) -> str:
@@ -53,22 +40,6 @@ def loaded(tmp_path: Path) -> Callable[[str], tuple[Config | None, list[Problem]
         return load(path)
 
     return of
-
-
-@pytest.mark.parametrize("example", blocks(SEGMENTS), ids=lambda text: text.split("\n")[0])
-def test_every_example_of_the_language_is_sound(
-    example: str, loaded: Callable[[str], tuple[Config | None, list[Problem]]], tmp_path: Path,
-) -> None:
-    (tmp_path / "lists").mkdir()
-    (tmp_path / "lists" / "press.csv").write_text("email;name\nada@example.com;Ada\n")
-    if example.startswith("traits:"):
-        config, problems = loaded(HEAD + example + "segments:\n" + OTHERS)
-    elif example.startswith("segments:"):
-        config, problems = loaded(HEAD + example + OTHERS)
-    else:
-        config, problems = loaded(HEAD + TRAITS + "segments:\n" + OTHERS + "  example:\n" + textwrap.indent(example, "    "))
-    assert not problems
-    assert config is not None
 
 
 def test_every_config_in_the_documents_loads(loaded: Callable[[str], tuple[Config | None, list[Problem]]]) -> None:
@@ -126,7 +97,7 @@ def test_what_the_reference_calls_an_error_is_one(loaded: Callable[[str], tuple[
         ("segment: example", "example"), ("sample: {share: 0%}", "percentage"),
     ):
         rule_text = rule if rule.startswith("{") else f"{{{rule}}}"
-        config, problems = loaded(f"{HEAD}segments:\n{OTHERS}  example: {rule_text}\n")
+        config, problems = loaded(f"{HEAD}segments:\n{OTHER_SEGMENTS}  example: {rule_text}\n")
         assert config is None, rule
         assert any(says in str(problem) for problem in problems), (rule, problems)
 
