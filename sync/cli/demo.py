@@ -32,14 +32,17 @@ ROUNDS = 12                                         # of sync, until bad weather
 @click.option("--weather", type=click.Choice(["calm", "stormy"]), default="calm", show_default=True)
 @click.option("--seed", type=int, default=1, show_default=True, help="Of the weather.")
 @click.option("--keep", type=click.Path(path_type=Path, file_okay=False), help="Leave config and store in this folder.")
+@click.option("--scene", is_flag=True, help="Instead: half a minute on the real clock; a click, a tag, the tag coming off by itself.")
 @click.option("--json", "as_json", is_flag=True, help="End with one JSON object instead of text.")
 @click.pass_obj
-def demo(clock: Clock, people: int, weather: str, seed: int, keep: Path | None, as_json: bool) -> int:
+def demo(clock: Clock, people: int, weather: str, seed: int, keep: Path | None, scene: bool, as_json: bool) -> int:
     """Load real purchase history into three emulated platforms; check, plan, apply; let somebody buy; sync; look."""
     from connectors.sandbox.control import SharedClock
 
+    if scene:
+        return _scene(clock, keep, as_json)
     start = clock.now() // DAY * DAY + 12 * HOUR
-    with _folder(keep) as folder, _platforms() as urls:
+    with _folder(keep) as folder, _platforms("--virtual") as urls:
         stage = Stage(urls)
         stage.controls.set_clock(start)
         play = Play(folder, SharedClock(stage.controls), stage, quiet=as_json)
@@ -52,6 +55,18 @@ def demo(clock: Clock, people: int, weather: str, seed: int, keep: Path | None, 
         click.echo(orjson.dumps(story, option=orjson.OPT_INDENT_2).decode())
     well = story["equals_truth"] and story["moved"] and story["syncs"][-1]["changes"] == 0 and story["consent_calls"] == 0
     return ExitCode.OK if well else ExitCode.FAILED
+
+
+def _scene(clock: Clock, keep: Path | None, as_json: bool) -> int:
+    from sync.cli.scene import Scene
+
+    with _folder(keep) as folder, _platforms() as urls:
+        stage = Stage(urls)
+        seen = Scene(folder, stage, clock, quiet=as_json).play()
+        stage.close()
+    if as_json:
+        click.echo(orjson.dumps(seen, option=orjson.OPT_INDENT_2).decode())
+    return ExitCode.OK
 
 
 @contextlib.contextmanager
@@ -71,9 +86,10 @@ def _folder(keep: Path | None) -> Iterator[Path]:
 
 
 @contextlib.contextmanager
-def _platforms() -> Iterator[dict[str, str]]:
-    """The emulated platforms in a process of their own, on a clock that we move: their addresses. It ends when we do, however."""
-    command = [sys.executable, "-m", "sync.cli.main", "sandbox", "--virtual", "--people", "0", "--until-eof", "--json"]
+def _platforms(*more: str) -> Iterator[dict[str, str]]:
+    """The emulated platforms in a process of their own: their addresses. It ends when we do, however. With "--virtual" they go by a
+    clock that we move."""
+    command = [sys.executable, "-m", "sync.cli.main", "sandbox", *more, "--people", "0", "--until-eof", "--json"]
     with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE) as process:  # noqa: S603 - our own words
         try:
             said = b""

@@ -40,7 +40,8 @@ def serve(street: Street, stop: threading.Event, say: Say) -> ExitCode:
     """
     street.stopping = stop.is_set
     schedule = street.config.schedule
-    say(f"started: {len(street.config.segments)} segments on {', '.join(street.sources) or 'no connection'}; data changes go "
+    count = len(street.config.segments)
+    say(f"started: {count} {'segment' if count == 1 else 'segments'} on {', '.join(street.sources) or 'no connection'}; data changes go "
         + ("by themselves to targets that were applied once" if schedule.apply.data is Apply.AUTO else "by hand: segmentd sync"))
     following = Following(street, say)
     following.run()

@@ -1,0 +1,28 @@
+"""The scene of the README, as anybody can play it: on the machine's own clock, in processes of their own."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+import pytest
+
+from sync.cli.main import main
+
+README = Path(__file__).parents[2] / "README.md"
+
+
+def bare(text: str) -> str:
+    """*text* without what differs from one time to the next: numbers, ids, how far columns are indented."""
+    return re.sub(r" +", " ", re.sub(r"\d+", "0", re.sub(r"[0-9A-Z]{8,}", "ID", text))).strip()
+
+
+def test_the_readme_shows_what_the_scene_prints_and_no_tag_comes_off_too_early(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["demo", "--scene"]) == 0
+    played = capsys.readouterr().out
+    shown = re.search(r"^```\n(segments:\n  just_clicked:.*?)^```$", README.read_text(), re.MULTILINE | re.DOTALL)
+    assert shown is not None
+    assert bare(played) == bare(shown[1])
+    off = re.search(r"The tag is off: ([0-9.]+) s after the click", played)
+    assert off is not None
+    assert float(off[1]) >= 20
