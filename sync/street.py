@@ -13,7 +13,7 @@ from connectors.base import Stream as StreamSpec
 from sync.config.errors import ConfigError
 from sync.config.model import Config
 from sync.config.opening import open_connection
-from sync.evaluate.families import with_families
+from sync.evaluate.families import carried_over
 from sync.evaluate.keeping import wanted_pasts
 from sync.evaluate.lives import carry_over
 from sync.ingest import pull as pulling
@@ -74,7 +74,7 @@ class Street:
 
 def open_street(config: Config, store: Store, clock: Clock, watch: Watch | None = None) -> Street:
     """Open every connection of *config*; no call is made yet. Raises ConfigError for a secret that is not there."""
-    config = with_families(store, config)
+    config = carried_over(store, config)
     sources = {}
     problems = []
     for name, spec in config.connections.items():

@@ -38,7 +38,7 @@ def diff(clock: Clock, old: Path, new: Path, only: tuple[str, ...], sample: int,
     configs = read_config(old), read_config(new)
     for name in only:
         known = {**configs[0].segments, **configs[1].segments}
-        if name not in known:
+        if name not in known and not (configs[0].families or configs[1].families):
             raise unknown("segment", name, known)
     with reading(configs[1]) as store:
         found = compare(store, *configs, clock.now(), sample, only)

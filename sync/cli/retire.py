@@ -11,7 +11,7 @@ from connectors.base import Clock
 from sync.cli.common import counted, emit, options, read_config, unknown, writer
 from sync.model import ExitCode
 from sync.runs import recorded
-from sync.store import lives
+from sync.store import families, lives
 
 
 @click.command()
@@ -23,28 +23,36 @@ def retire(clock: Clock, path: Path | None, as_json: bool, name: str, dry_run: b
     """Let go of segment NAME, whose stanza was taken out of the config: forget who is in it and what is ours on its targets.
 
     No platform is called, and nobody is removed anywhere. To empty a target of what is ours first, put the stanza back with
-    `retire: remove`, and `segmentd plan` and `apply` it.
+    `retire: remove`, and `segmentd plan` and `apply` it. The name of a family lets all of its segments go.
     """
+    from sync.config.families import named_after
     from sync.evaluate.families import with_families
 
     config = read_config(path)
-    if name in config.segments:
+    if name in config.segments or name in config.families:
         raise click.UsageError(
             f"segment {name!r} is in the config; take its stanza out first (`retire: remove` in it empties what is ours)",
         )
     with writer(Path(config.settings.store)) as store:
         config = with_families(store, config)
         gone = sorted(lives.known(store) - config.segments.keys())
-        if name not in gone:
+        of_family = {named_after(name, value) for value in families.values(store).get(name, ())}
+        going = sorted(of_family & set(gone)) if of_family else [name]
+        if not of_family and name not in gone:
             raise unknown("segment that left the config", name, gone, "the store")
         found: dict[str, Any] = {
             "segment": name, "retired": not dry_run,
-            "targets": [{"target": t.key, "members": t.members, "ours": t.ours, "letters": t.letters} for t in lives.left(store.db, name)],
+            "targets": [
+                {"target": t.key, "members": t.members, "ours": t.ours, "letters": t.letters}
+                for each in going for t in lives.left(store.db, each)
+            ],
         }
         if not dry_run:
             with recorded(store, clock, "retire") as record:
                 with store.transaction() as db:
-                    lives.retire(db, name)
+                    for each in going:
+                        lives.retire(db, each)
+                    families.forget(db, name)
                 record.end(ExitCode.OK, {"segment": name, "targets": len(found["targets"])})
     emit(found, as_json, lambda: _shown(found))
 

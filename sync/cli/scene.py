@@ -145,7 +145,7 @@ class Scene:
         while asked() is not wanted:
             if time.monotonic() > end:
                 raise SegmentdError(f"the tag did not {'appear' if wanted else 'go'} within {PATIENCE:.0f} s")
-            time.sleep(LOOK)
+            self.clock.sleep(LOOK)
         return self.clock.now()
 
     def explain(self, address: str) -> str:

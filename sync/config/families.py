@@ -13,7 +13,8 @@ from sync.config.form import Form, Notes, word
 from sync.config.model import Config, FamilySpec, SegmentSpec, TargetSpec
 from sync.language.families import SLOT, Broken, plain_word
 from sync.language.happened import Happened
-from sync.language.nodes import All
+from sync.language.kept import Kept, Nobody
+from sync.language.nodes import All, Node
 from sync.language.predicates import IsKey, Predicate
 from sync.language.values import nfc, parse_path
 from sync.language.words import RULE_KEYS
@@ -31,6 +32,11 @@ def is_family(name: Scalar, body: Value) -> bool:
     return SLOT in name.text or (isinstance(body, Mapping) and body.get("for_each") is not None)
 
 
+def families_in(segments: Mapping) -> list[str]:
+    """The names of all families of the file."""
+    return [name.text for name, body in segments.entries if is_family(name, body)]
+
+
 def as_segment(notes: Notes, name: Scalar, body: Value) -> tuple[Value, str, int] | None:
     """The stanza of a family as that of one segment, whose rule is `all: [the event, what stands beside for_each]`; the property; and
     how many contacts give a value a segment. None after a complaint."""
@@ -38,9 +44,6 @@ def as_segment(notes: Notes, name: Scalar, body: Value) -> tuple[Value, str, int
     if name.text.count(SLOT) != 1 or not scalars.is_name(name.text.replace(SLOT, "x")) or not isinstance(body, Mapping) or said is None:
         notes.complain(name.place, f"{word(name)}: a family says `for_each`, and {SLOT} once in its name", f"for example {EXAMPLE}")
         return None
-    for entry, _ in body.entries:
-        if entry.text in keys.NO_FAMILY:
-            notes.later(entry.place, f"{entry.text} of a family")
     held = notes.mapping(said, "'for_each'", EXAMPLE)
     if held is None:
         return None
@@ -57,7 +60,7 @@ def as_segment(notes: Notes, name: Scalar, body: Value) -> tuple[Value, str, int
 def _stanza(body: Mapping, held: Mapping) -> Mapping:
     event = Mapping(tuple(entry for entry in held.entries if entry[0].text in keys.FAMILY_EVENT), held.place)
     beside = tuple(entry for entry in body.entries if entry[0].text in RULE_KEYS)
-    rest = tuple(entry for entry in body.entries if entry[0].text not in (*RULE_KEYS, *keys.NO_FAMILY, "for_each"))
+    rest = tuple(entry for entry in body.entries if entry[0].text not in (*RULE_KEYS, "for_each"))
     conditions = (event, *([Mapping(beside, body.place)] if beside else []))
     return Mapping((*rest, (Scalar("all", True, held.place), Listing(conditions, held.place))), body.place)
 
@@ -78,18 +81,30 @@ def family_of(notes: Notes, spec: SegmentSpec, of: str, least: int) -> FamilySpe
 # --- segments ---------------------------------------------------------------------------------------------------------------
 
 
+def named_after(family: str, value: str) -> str:
+    """The name of the segment that the family called *family* has for *value*."""
+    return family.replace(SLOT, plain_word(value))
+
+
 def segment_name(family: FamilySpec, value: str) -> str:
-    return family.template.name.replace(SLOT, plain_word(value))
+    return named_after(family.template.name, value)
+
+
+def asked_segments(families: Mapped[str, FamilySpec]) -> dict[str, SegmentSpec]:
+    """The segments of families that rules name, each as its family's template, whose rule asks what theirs do."""
+    return {segment_name(family, value): family.template for family in families.values() for value in sorted(family.asked)}
 
 
 def expanded(config: Config, values: Mapped[str, Collection[str]], broken: Mapped[str, str]) -> Config:
     """*config* with the segments of its families, of which there are these *values* (family → values). *broken*: family → why its
-    values cannot be told: all of its segments fail then, and keep who is in them."""
+    values cannot be told: all of its segments fail then, and keep who is in them. A value that a rule names has its segment in any case,
+    without targets while it is none of *values*."""
     segments = {name: spec for name, spec in config.segments.items() if not spec.family}
     for name, family in config.families.items():
         made: dict[str, SegmentSpec] = {}
-        for value in sorted(values.get(name, ())):
-            spec = _member(family, value)
+        standing = set(values.get(name, ()))
+        for value in sorted(standing | family.asked):
+            spec = _member(family, value, value in standing)
             twin = made.get(spec.name)
             why = broken.get(name, "") or _unfit(spec, config)
             if twin is not None:
@@ -103,14 +118,16 @@ def expanded(config: Config, values: Mapped[str, Collection[str]], broken: Mappe
     return replace(config, segments=segments)
 
 
-def _member(family: FamilySpec, value: str) -> SegmentSpec:
+def _member(family: FamilySpec, value: str, standing: bool) -> SegmentSpec:
     template, name = family.template, segment_name(family, value)
     told = (family.property, Predicate((IsKey(value),), ZoneInfo(template.timezone)))
     only = replace(family.event.filter, where=(*family.event.filter.where, told))
     others = template.rule.children[1:]
-    rule = All((replace(family.event, filter=only), *others)) if others else replace(family.event, filter=only)
+    rule: Node = All((replace(family.event, filter=only), *others)) if others else replace(family.event, filter=only)
+    rule = Nobody() if template.retires else rule if template.enabled else Kept(name)
     targets = tuple(replace(target, segment=name, name=target.name.replace(SLOT, nfc(value))) for target in template.targets)
-    return replace(template, name=name, rule=rule, targets=targets, family=template.name)
+    was = template.was.replace(SLOT, plain_word(value))
+    return replace(template, name=name, rule=rule, targets=targets if standing else (), family=template.name, was=was)
 
 
 def _unfit(spec: SegmentSpec, config: Config) -> str:

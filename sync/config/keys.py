@@ -125,7 +125,6 @@ SEGMENT = Section("a segment", {
     "retire": "remove empties its targets of what is ours, by plans like any other",
 }, frozenset({"holdout", "on_enter", "on_leave"}))
 
-NO_FAMILY = ("enabled", "was", "retire")
 FAMILY_EVENT = ("event", "where", "human", "count", *WINDOWS)
 FOR_EACH = Section("for_each", {
     "property": "The property of the event; each of its values has a segment",

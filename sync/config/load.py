@@ -10,6 +10,7 @@ from sync.config import keys, scalars
 from sync.config.connections import read_connections
 from sync.config.emails import lists_in
 from sync.config.events import read_events, read_fields
+from sync.config.families import expanded, families_in
 from sync.config.form import Form, Notes, shown
 from sync.config.including import gathered, included
 from sync.config.model import (
@@ -29,6 +30,7 @@ from sync.config.secrets import holds_secret, without_secrets
 from sync.config.segments import read_defaults, read_guards, read_segments
 from sync.config.traits import EXAMPLE as TRAITS_EXAMPLE
 from sync.config.traits import read_traits
+from sync.language.families import Families
 from sync.language.words import WEEKDAYS
 from sync.located import Listing, Mapping, Problem, Scalar, Value
 
@@ -68,13 +70,15 @@ def _config(notes: Notes, held: Mapping, path: Path, patterns: tuple[str, ...], 
     schedule = _schedule(notes, part("schedule"))
     around = Around(settings, connections, events, fields, defaults, guards, lists_in(path.parent))
     named = gathered(notes, held, others, "segments", "segments: {vip: {event: order_placed}}")
+    around = replace(around, families=Families(families_in(named)))
     shelf, traits = read_traits(notes, gathered(notes, held, others, "traits", TRAITS_EXAMPLE), named.keys(), around)
     segments, families = read_segments(notes, named, replace(around, traits=shelf))
     files = (path, *others)
-    return Config(
+    config = Config(
         path, settings, connections, events, fields, consent, guards, schedule, segments, notes.origins, include=patterns, files=files,
         traits=traits, families=families,
     )
+    return expanded(config, {}, {}) if families and not notes.problems else config
 
 
 def _version(form: Form) -> None:

@@ -194,12 +194,14 @@ class SegmentSpec:
 @dataclass(frozen=True, slots=True)
 class FamilySpec:
     """A segment for each value of *property* that *event* tells of at least *at_least* contacts. *template*: what each of them is,
-    with `<value>` in its names; its rule is `all` of the event and what stands beside it."""
+    with `<value>` in its names (`was`, too); its rule is `all` of the event and what stands beside it, also where it is not *enabled* or
+    *retires*. *asked*: values that rules name, which have a segment in any case."""
 
     template: SegmentSpec
     event: Happened
     property: PropertyPath
     at_least: int
+    asked: frozenset[str] = frozenset()
 
 
 @dataclass(frozen=True, slots=True)

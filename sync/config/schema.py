@@ -155,7 +155,6 @@ def _family() -> Schema:
     each = _map(keys.FOR_EACH, {"property": _TEXT, "at_least": _WHOLE}, ("event", "property"))
     each["properties"] |= event
     made = _segment()
-    made["properties"] = {key: schema for key, schema in made["properties"].items() if key not in keys.NO_FAMILY}
     made["properties"]["for_each"] = each
     return {**made, "oneOf": [{"required": ["for_each"]}]}
 

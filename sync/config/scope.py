@@ -12,6 +12,7 @@ from zoneinfo import ZoneInfo
 from sync.config.connections import capabilities
 from sync.config.events import Connections, event_names
 from sync.config.model import EventSpec, FieldSpec, Guards, Settings
+from sync.language.families import Families
 from sync.language.lists import OnList
 from sync.language.reader import RuleScope, no_lists
 from sync.language.traits import Trait
@@ -24,7 +25,8 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class Around:
-    """What the rest of the file says. *traits* by name; *lists* reads e-mail lists (`sync.config.emails`)."""
+    """What the rest of the file says. *traits* by name; *lists* reads e-mail lists (`sync.config.emails`); *families* keeps
+    which of their values are asked."""
 
     settings: Settings
     connections: Connections
@@ -34,6 +36,7 @@ class Around:
     guards: Guards
     lists: Callable[[str, Place], tuple[OnList | None, list[Problem]]] = no_lists
     traits: Mapped[str, Trait] = having(default_factory=dict)
+    families: Families = having(default_factory=Families)
 
 
 def rule_scope(segment: str, zone: str, names: list[str], around: Around, salt: str = "") -> RuleScope:
@@ -46,5 +49,5 @@ def rule_scope(segment: str, zone: str, names: list[str], around: Around, salt: 
         audiences={name: tuple(around.connections[name].audiences) for name, can in able.items() if can},
         ignore_machine=around.settings.machine_opens == "ignore", week_starts=around.settings.week_starts,
         traits=around.traits, lists=around.lists, salt=salt,
-        countries=tuple(name for name, field in around.fields.items() if field.country),
+        families=around.families, countries=tuple(name for name, field in around.fields.items() if field.country),
     )

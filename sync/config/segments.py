@@ -19,6 +19,7 @@ from sync.config.keeping import looks_past
 from sync.config.model import Existing, FamilySpec, Guards, Manage, Require, SegmentSpec, TargetSpec, Threshold
 from sync.config.scope import Around, rule_scope
 from sync.language.calendars import nominal
+from sync.language.families import SLOT
 from sync.language.graph import order, referenced_segments
 from sync.language.kept import Kept, Nobody
 from sync.language.needs import needs
@@ -98,10 +99,14 @@ def read_segments(notes: Notes, value: Value, around: Around) -> tuple[dict[str,
             notes.complain(name.place, f"the segment {word(name)} needs a plain name", hint)
         elif (spec := _segment(notes, name, body, names, around)) is not None:
             found[name.text] = spec
-    notes.problems += order({n: s.rule for n, s in found.items()}, {n: s.place for n, s in found.items()})[1]
+    made = {name: replace(family, asked=frozenset(around.families.asked.get(name, ()))) for name, family in made.items()}
+    named = found | families.asked_segments(made)
+    notes.problems += order({n: s.rule for n, s in named.items()}, {n: s.place for n, s in named.items()})[1]
     known_events(notes, event_words(held), around.connections, around.events)
     one_witness(notes, event_words(held), around.connections, around.events)
-    _lives(notes, found)
+    templates = {name: family.template for name, family in made.items()}
+    _lives(notes, found, named)
+    _lives(notes, templates, named)
     _one_segment_each(notes, found, around)
     _no_echo(notes, found)
     return found, made
@@ -141,29 +146,32 @@ def _segment(notes: Notes, name: Scalar, value: Value, names: list[str], around:
 
 
 def _life(form: Form, spec: SegmentSpec) -> SegmentSpec:
-    """*spec* as it goes on: under another name, not followed, or retiring."""
+    """*spec* as it goes on: under another name, not followed, or retiring. The rule of a family stays: its segments' goes."""
     spec = replace(
-        spec, enabled=form.read("enabled", scalars.truth, True), was=_was(form),
+        spec, enabled=form.read("enabled", scalars.truth, True), was=_was(form, SLOT in spec.name),
         retires=form.read("retire", scalars.choice(("remove",)), "") == "remove",
     )
     if spec.retires and not spec.enabled:
         form.notes.complain(form.place("enabled"), "'enabled: false' keeps what 'retire: remove' takes away", "take one of them out")
     if spec.was == spec.name:
         form.notes.complain(form.place("was"), "'was' takes the name that it had before, not the one it has")
+    if SLOT in spec.name:
+        return spec
     return replace(spec, rule=Nobody()) if spec.retires else spec if spec.enabled else replace(spec, rule=Kept(spec.name))
 
 
-def _was(form: Form) -> str:
+def _was(form: Form, of_family: bool) -> str:
     """The name it had before, or ""."""
     name = form.read("was", scalars.text, "")
-    if name and not scalars.is_name(name):
-        form.notes.complain(form.place("was"), "'was' takes the name of a segment")
+    if name and (name.count(SLOT) != of_family or not scalars.is_name(name.replace(SLOT, "x"))):
+        what = f"a family, with {SLOT} in it" if of_family else "a segment"
+        form.notes.complain(form.place("was"), f"'was' takes the name of {what}")
         return ""
     return name
 
 
-def _lives(notes: Notes, found: Mapped[str, SegmentSpec]) -> None:
-    """A name that was another segment's is free, and nobody asks a segment that retires."""
+def _lives(notes: Notes, found: Mapped[str, SegmentSpec], named: Mapped[str, SegmentSpec]) -> None:
+    """A name that was another segment's is free, and nobody asks a segment that retires. *named*: all segments that rules may ask."""
     for spec in found.values():
         others = [other.name for other in found.values() if other.was == spec.was]
         if spec.was in found and spec.was != spec.name:
@@ -172,7 +180,7 @@ def _lives(notes: Notes, found: Mapped[str, SegmentSpec]) -> None:
         elif spec.was and others[0] != spec.name:
             notes.complain(spec.place, f"segments '{others[0]}' and '{spec.name}' both were '{spec.was}'")
         for name in sorted(referenced_segments(spec.rule)):
-            if name in found and found[name].retires:
+            if name in named and named[name].retires:
                 notes.complain(spec.place, f"segment '{spec.name}' asks '{name}', which retires: nobody is in it",
                                f"take '{name}' out of the rule first")
 
@@ -191,7 +199,7 @@ def _reach(notes: Notes, name: Scalar, node: Node | None, history: Millis) -> No
 def _salt(held: Mapping, name: str) -> str:
     """What a `sample` without salt hashes with: the first name, so that a rename keeps the same people."""
     was = held.get("was")
-    return was.text if isinstance(was, Scalar) and scalars.is_name(was.text) else name
+    return was.text if isinstance(was, Scalar) and scalars.is_name(was.text.replace(SLOT, "x")) else name
 
 
 # --- targets ---------------------------------------------------------------------------------------------------------------

@@ -6,7 +6,7 @@ nor in the store's record of the segment, nor on a target where we put them. The
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 
 import numpy as np
 
@@ -28,27 +28,61 @@ from sync.store.store import Store
 
 def with_families(store: Store, config: Config) -> Config:
     """*config* with the segments of its families that stand in the store. Reads only."""
-    return expanded(config, kept.values(store), {}) if config.families else config
+    return expanded(config, _before(store, config), {}) if config.families else config
+
+
+def carried_over(store: Store, config: Config) -> Config:
+    """The same, once the values of each family that has another name now are that one's."""
+    for name, family in config.families.items():
+        if family.template.was:
+            with store.transaction() as db:
+                kept.rename(db, family.template.was, name)
+    return with_families(store, config)
 
 
 def refreshed(store: Store, config: Config, sources: Mapping[str, Origin], now: Millis) -> Config:
     """*config* with the segments that its families have at *now*; which ones is kept in the store."""
     if not config.families:
         return config
-    snapshot = snapshot_of(store, config, sources, [family.template.rule for family in config.families.values()])
-    before, broken = kept.values(store), dict[str, str]()
-    values: dict[str, set[str]] = {}
-    for name, family in config.families.items():
-        told = people_of(family, snapshot, now)
-        standing = {value for value in before.get(name, set()) if told.get(value) or _held(store, segment_name(family, value))}
-        values[name] = standing | {value for value, people in told.items() if people >= family.at_least}
-        if len(values[name]) > MOST:
-            broken[name] = f"'{name}' would be {len(values[name]):,} segments, and a family has at most {MOST:,}; raise its 'at_least'"
-            values[name] = before.get(name, set())
+    values, broken = values_at(store, config, sources, now)
     with store.transaction() as db:
         for name, found in values.items():
             kept.put(db, name, found)
     return expanded(config, values, broken)
+
+
+def seen(store: Store, config: Config, sources: Mapping[str, Origin], now: Millis) -> Config:
+    """*config* with the segments that its families would have, were it evaluated at *now*. Reads only."""
+    return expanded(config, *values_at(store, config, sources, now)) if config.families else config
+
+
+def values_at(
+    store: Store, config: Config, sources: Mapping[str, Origin], now: Millis,
+) -> tuple[dict[str, Collection[str]], dict[str, str]]:
+    """Family → its values that have a segment at *now*; and family → why they cannot be told, which leaves them as they are. One
+    that is not followed any more has those that it had, one that retires those in which somebody is left."""
+    snapshot = snapshot_of(store, config, sources, [family.template.rule for family in config.families.values()])
+    before, broken = _before(store, config), dict[str, str]()
+    values: dict[str, Collection[str]] = {}
+    for name, family in config.families.items():
+        had, told = before.get(name, set()), people_of(family, snapshot, now) if _followed(family) else {}
+        standing = {value for value in had if not family.template.enabled or told.get(value) or _held(store, segment_name(family, value))}
+        values[name] = standing | {value for value, people in told.items() if people >= family.at_least}
+        if len(values[name]) > MOST:
+            broken[name] = f"'{name}' would be {len(values[name]):,} segments, and a family has at most {MOST:,}; raise its 'at_least'"
+            values[name] = had
+    return values, broken
+
+
+def _followed(family: FamilySpec) -> bool:
+    return family.template.enabled and not family.template.retires
+
+
+def _before(store: Store, config: Config) -> dict[str, set[str]]:
+    """Family → its values that had a segment, under the name that it had, too."""
+    found = kept.values(store)
+    former = {name: found.get(family.template.was, set()) for name, family in config.families.items()}
+    return {name: found.get(name, set()) | former[name] for name in config.families}
 
 
 def people_of(family: FamilySpec, snapshot: Snapshot, now: Millis) -> dict[str, int]:

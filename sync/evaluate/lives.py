@@ -58,11 +58,12 @@ def renamed(store: Store, config: Config, digests: Mapping[str, str]) -> dict[st
 def unnamed(store: Store, config: Config, digests: Mapping[str, str]) -> list[Problem]:
     """A warning for each new segment that looks like one that is gone from the config: its targets would be frozen."""
     return [
-        Problem(config.segments[new].place, f"warning: segment '{new}': {alike(old)}, and until then its targets are frozen")
+        Problem(config.segments[new].place, f"warning: segment '{new}': {alike(old, config.segments[new].family)}, and until then its targets are frozen")
         for new, old in renamed(store, config, digests).items()
     ]
 
 
-def alike(old: str) -> str:
-    """What to do where a new segment has the body of *old*, which is gone."""
-    return f"it looks like '{old}' under a new name: write `was: {old}`, or `segmentd retire {old}`"
+def alike(old: str, family: str) -> str:
+    """What to do where a new segment (of *family*, or of none) has the body of *old*, which is gone."""
+    write = f"say in '{family}' what it was" if family else f"write `was: {old}`"
+    return f"it looks like '{old}' under a new name: {write}, or `segmentd retire {old}`"

@@ -10,6 +10,7 @@ import numpy as np
 
 from connectors.base import Millis
 from sync.config.model import Config
+from sync.evaluate.families import seen
 from sync.evaluate.full_pass import Result, full_pass, top_conditions
 from sync.evaluate.run import meaning_of, rule_digest, snapshot_of
 from sync.evaluate.snapshot import Mask, Snapshot, every
@@ -61,6 +62,7 @@ class Side:
 
     def __init__(self, store: Store, config: Config, now: Millis) -> None:
         sources = origins(config, store)
+        config = seen(store, config, sources, now)
         self.rules: Mapping[str, Node] = {name: segment.rule for name, segment in config.segments.items()}
         self.snapshot: Snapshot = kept(snapshot_of(store, config, sources, list(self.rules.values())))
         self.result: Result = full_pass(self.snapshot, self.rules, now)

@@ -11,7 +11,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from connectors.base import Millis
@@ -19,6 +19,7 @@ from sync.config.form import Form, Notes, Reader
 from sync.config.keys import Section
 from sync.config.model import Config
 from sync.config.reading import read
+from sync.insight.story_families import with_told
 from sync.insight.story_past import Told
 from sync.insight.story_people import read_people
 from sync.insight.story_values import ago, moment, names
@@ -87,6 +88,7 @@ def _story(notes: Notes, held: Located, path: Path, config: Config) -> Story:
     found = {} if said is None else read_people(notes, said, told)
     if said is None:
         notes.complain(held.place, "the story has no people", "for example people: {ann: {contact: {country: DE}}}")
+    told = replace(told, config=with_told(config, found))
     expected = tuple(_expectations(notes, held, told, found))
     if not expected and not notes.problems:
         notes.complain(held.place, "the story expects nothing", f"for example {EXAMPLE}")

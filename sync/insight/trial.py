@@ -10,6 +10,7 @@ from sync.config.model import Config
 from sync.evaluate.from_people import snapshot_of
 from sync.evaluate.full_pass import full_pass
 from sync.insight.story import Expectation, Story
+from sync.insight.story_families import with_told
 from sync.language.explain import ExplainTree, explain
 from sync.language.graph import sequence
 from sync.language.needs import needs
@@ -53,7 +54,7 @@ Answers = Mapping[str, frozenset[str] | str]        # segment → who is in it, 
 
 def tried(story: Story, config: Config) -> Trial:
     """What came of *story* under the rules of *config*."""
-    rules = {name: segment.rule for name, segment in config.segments.items()}
+    rules = {name: segment.rule for name, segment in with_told(config, story.people).segments.items()}
     together = Population([replace(person, rules=rules) for person in story.people.values()]).people
     people = dict(zip(story.people, together, strict=True))
     wrong: list[Wrong] = []

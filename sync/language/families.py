@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 import unicodedata
+from collections.abc import Collection
 from dataclasses import dataclass
 from hashlib import blake2b
 
@@ -15,6 +16,27 @@ from sync.language.values import RuleFailure, fold
 SLOT = "<value>"                                    # where a family's name and its targets' names say the value
 LONGEST = 60                                        # letters of a value in a name
 _OTHER = re.compile("[^a-z0-9]+")
+
+
+class Families:
+    """The families of a config by *names*, as rules ask their segments; it keeps which values they ask."""
+
+    def __init__(self, names: Collection[str] = ()) -> None:
+        self.names = names
+        self.asked: dict[str, set[str]] = {}
+
+    def segment(self, name: str, value: str) -> str:
+        """The segment of family *name* for *value* (as `distinct` calls it), which there has to be from now on."""
+        self.asked.setdefault(name, set()).add(value)
+        return name.replace(SLOT, plain_word(value))
+
+    def holding(self, segment: str) -> str | None:
+        """A family one of whose segments may be called so."""
+        for name in self.names:
+            before, _, after = name.partition(SLOT)
+            if len(segment) > len(before) + len(after) and segment.startswith(before) and segment.endswith(after):
+                return name
+        return None
 
 
 @dataclass(frozen=True, slots=True)

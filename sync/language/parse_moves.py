@@ -6,6 +6,7 @@ from collections.abc import Callable
 
 from sync.language.moves import Moved
 from sync.language.nodes import Node
+from sync.language.parse_who import segment_name
 from sync.language.parse_windows import window
 from sync.language.reader import Reader, held
 from sync.language.words import WINDOWS
@@ -17,7 +18,7 @@ def _moved(word: str) -> Callable[[Reader, Mapping], Node | None]:
         value = reader.mapping(held(mapping, word), f"'{word}'", f"{{{word}: {{segment: vip, within: 7d}}}}")
         if value is None or not reader.keys(value, ("segment", *WINDOWS), f"'{word}'"):
             return None
-        name = reader.one_of(value.get("segment"), reader.scope.segments, "segment", value.place)
+        name = segment_name(reader, value.get("segment"), value.place)
         when = window(reader, value)
         return None if name is None or when is None else Moved(name, word == "entered", when)
 

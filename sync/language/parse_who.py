@@ -12,14 +12,14 @@ from sync.language.nodes import All, InSegment, Node
 from sync.language.parse_pasts import is_past, past
 from sync.language.parse_windows import window
 from sync.language.predicate_parser import Fields, fields
-from sync.language.predicates import Predicate
+from sync.language.predicates import Operand, Predicate
 from sync.language.reader import Reader, held
 from sync.language.traits import Trait, TraitTest, as_event_condition, decays, levels
-from sync.language.values import MILLION, Path, nfc
+from sync.language.values import MILLION, Path, nfc, number_text
 from sync.language.who import ConsentIs, Contact, MemberOf, Sample, Suppressed
 from sync.language.window import Window
 from sync.language.words import WINDOWS, suggestion
-from sync.located import Mapping, Scalar
+from sync.located import Mapping, Place, Scalar, Value
 
 
 def _contact(reader: Reader, mapping: Mapping) -> Node | None:
@@ -62,9 +62,39 @@ def _trait_test(reader: Reader, key: Scalar, path: Path, test: Predicate) -> Nod
 
 
 def _segment(reader: Reader, mapping: Mapping) -> Node | None:
-    value = held(mapping, "segment")
-    name = reader.one_of(value, reader.scope.segments, "segment", mapping.place)
+    name = segment_name(reader, held(mapping, "segment"), mapping.place)
     return None if name is None else InSegment(name)
+
+
+def segment_name(reader: Reader, value: Value | None, place: Place) -> str | None:
+    """The segment that is named: one of the config, or one of a family by its value."""
+    if isinstance(value, Mapping):
+        return _of_family(reader, value)
+    families = reader.scope.families
+    if isinstance(value, Scalar) and value.text not in reader.scope.segments and (family := families.holding(value.text)):
+        reader.complain(value.place, f"'{value.text}' is no segment by itself, but may be one of the family '{family}'",
+                        f"write {{family: {family}, of: VALUE}}")
+        return None
+    return reader.one_of(value, reader.scope.segments, "segment", place)
+
+
+def key_of(value: Operand) -> str:
+    """What `distinct` calls a value that is written so."""
+    return number_text(value.number) if value.kind == "number" and value.number is not None else nfc(value.text)
+
+
+def _of_family(reader: Reader, said: Mapping) -> str | None:
+    if not reader.keys(said, ("family", "of"), "'segment'"):
+        return None
+    family = reader.one_of(said.get("family"), reader.scope.families.names, "family", said.place)
+    of = said.get("of")
+    if of is None:
+        reader.complain(said.place, "'segment' does not say which of the family", f"{{family: {family or 'session_<value>'}, of: VALUE}}")
+        return None
+    value = reader.literal(of, "'of'")
+    if family is None or value is None:
+        return None
+    return reader.scope.families.segment(family, key_of(value))
 
 
 def _member_of(reader: Reader, mapping: Mapping) -> Node | None:

@@ -10,6 +10,7 @@ from zoneinfo import ZoneInfo
 
 from connectors.base import Millis
 from sync.language.calendars import Calendar, Length
+from sync.language.families import Families
 from sync.language.lists import OnList
 from sync.language.literals import boolean, duration, is_null, length, operand, too_fine
 from sync.language.predicates import Operand
@@ -51,6 +52,7 @@ class RuleScope:
     week_starts: str = WEEKDAYS[0]
     salt: str = ""
     countries: Collection[str] = ()
+    families: Families = field(default_factory=Families)
     traits: Mapped[str, Trait] = field(default_factory=dict)
     lists: Callable[[str, Place], tuple[OnList | None, list[Problem]]] = no_lists
 

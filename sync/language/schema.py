@@ -95,7 +95,9 @@ def _kinds() -> dict[str, tuple[Schema, Schema]]:
     tag_or_list = _object({"tag": _NAME, "list": _NAME, "audience": _NAME}, at_least=1)
     windows = _window_keys()
     membership = {"type": "object", "properties": windows, "additionalProperties": tag_or_list, "minProperties": 1}
-    moved = _object({"segment": _NAME, **windows}, ("segment",))
+    of_family = _object({"family": {"type": "string"}, "of": _NAME}, ("family", "of"))
+    segment: Schema = {"anyOf": [_NAME, of_family]}
+    moved = _object({"segment": segment, **windows}, ("segment",))
     states = {"enum": ["granted", "withdrawn", "unknown"]}
     return {
         "all": (several, {}),
@@ -107,7 +109,7 @@ def _kinds() -> dict[str, tuple[Schema, Schema]]:
         "sequence": (_steps(), _window_keys()),
         "stopped": (_object({**_which(), "active": _LENGTH, "silent": _LENGTH}, ("event", "active", "silent")), {}),
         "resumed": (_object({**_which(), "silent": _DURATION, **_window_keys()}, ("event", "silent")), {}),
-        "segment": (_NAME, {}),
+        "segment": (segment, {}),
         "member_of": (membership, {}),
         "consent": (_object({"channel": _NAME, "is": states, "connection": _NAME, **windows}, ("channel", "is")), {}),
         "suppressed": ({"type": "boolean"}, {}),

@@ -165,7 +165,7 @@ def _caution(street: Street, evaluation: Evaluation, spec: TargetSpec, state: Ta
     if not street.config.segments[spec.segment].enabled:
         return Caution(freeze="the segment is disabled")
     if spec.segment in evaluation.renamed:
-        return Caution(freeze=alike(evaluation.renamed[spec.segment]))
+        return Caution(freeze=alike(evaluation.renamed[spec.segment], street.config.segments[spec.segment].family))
     if spec.segment in evaluation.result.failures:
         return Caution(freeze=f"the segment failed: {evaluation.result.failures[spec.segment]}")
     if spec.connection in street.failures:

@@ -20,3 +20,13 @@ def put(db: sqlite3.Connection, family: str, kept: Collection[str]) -> None:
     """From here on *kept* are all of them."""
     db.execute("delete from family_values where family = ?", (family,))
     db.executemany("insert into family_values values (?, ?)", [(family, value) for value in sorted(kept)])
+
+
+def rename(db: sqlite3.Connection, old: str, new: str) -> None:
+    """The values of the family *old* are *new*'s from here on."""
+    db.execute("insert or ignore into family_values select ?2, value from family_values where family = ?1", (old, new))
+    forget(db, old)
+
+
+def forget(db: sqlite3.Connection, family: str) -> None:
+    db.execute("delete from family_values where family = ?", (family,))

@@ -31,3 +31,8 @@ def test_the_segments_of_a_family_are_planned_filled_and_explained(tmp_path: obj
         refused = ground("explain", "nobody@example.com", "readers_nothing")
         assert (refused.code, "no segment 'readers_nothing'" in refused.err) == (2, True)
         assert "readers_<value>" in ground("config").out
+        ground.change(FAMILY, "")
+        assert ground("retire", names[0], "--dry-run").code == 0
+        assert len(ground.data("retire", "readers_<value>")["targets"]) == len(names)
+        assert ground("retire", "readers_<value>").code == 2
+        assert not set(ground.data("status")["segments"]) & set(names)

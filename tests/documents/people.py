@@ -16,6 +16,7 @@ from connectors.base import DAY, HOUR, Millis
 from sync.evaluate.from_people import snapshot_of
 from sync.evaluate.full_pass import full_pass
 from sync.language.graph import sequence
+from sync.language.happened import Happened
 from sync.language.lists import OnList
 from sync.language.literals import duration
 from sync.language.moves import Moved
@@ -23,6 +24,7 @@ from sync.language.needs import needs
 from sync.language.nodes import All, Node, walk
 from sync.language.pasts import Changed, HasBeen
 from sync.language.person import ConsentFact, Event, MembershipFact, Move, Past, Person
+from sync.language.predicates import IsKey
 from sync.language.rank import Population, Rank
 from sync.language.values import Path, instant_text, read_span
 from sync.language.who import ConsentIs, Contact, MemberOf
@@ -103,6 +105,8 @@ class Maker:
         self.spans = self.words.spans or [30 * DAY]
         self.texts = [each for said in self.words.values.values() for each in said if isinstance(each, str)] or ["else"]
         self.nodes = [each for rule in rules.values() for each in walk(rule)]
+        for path, test in (each for node in self.nodes if isinstance(node, Happened) for each in node.filter.where):
+            self.words.values.setdefault(path[-1], []).extend(key.key for key in test.tests if isinstance(key, IsKey))
         wanted = [needs(rule) for rule in rules.values()]
         self.fields = sorted({path for what in wanted for path in what.fields})
         self.pasts = sorted({node.path for node in self.nodes if isinstance(node, HasBeen | Changed)})

@@ -13,11 +13,17 @@ from sync.config import families as spelled
 from sync.config.load import load
 from sync.config.model import Config
 from sync.evaluate import families
+from sync.evaluate.lives import carry_over
 from sync.evaluate.run import evaluate
+from sync.insight.comparison import compare
+from sync.insight.story import read_story
+from sync.insight.trial import tried
 from sync.language.families import plain_word
+from sync.language.moves import Moved
+from sync.language.window import Within
 from sync.source import origins
 from sync.store import families as kept
-from sync.store import memberships, segments
+from sync.store import lives, memberships, segments
 from sync.store.store import Store
 from tests.store.ground import NOW, event, new_store, profile, tell, write
 
@@ -166,3 +172,117 @@ def test_what_a_plain_word_cannot_say_is_told_by_a_hash(value: str) -> None:
     assert word.replace("_", "").isascii()
     assert len(word) <= 69
     assert word != plain_word(value + "x")
+
+
+ASKED = FAMILY + """  ops_people: {segment: {family: session_<value>, of: Ops}}
+  came_to_twelve: {entered: {segment: {family: session_<value>, of: 12}, within: 30d}}
+"""
+
+
+def test_a_rule_asks_a_segment_of_a_family_by_its_value_and_it_is_there_in_any_case(store: Store, tmp_path: Path) -> None:
+    config = read(tmp_path, ASKED)
+    assert set(config.segments) == {"ops_people", "came_to_twelve", "session_ops", "session_12"}
+    assert [config.segments[name].targets for name in ("session_ops", "session_12")] == [(), ()]
+    register(store, (1, "Ops"))
+    assert run(store, config) == {"session_ops": [0], "session_12": [], "ops_people": [0], "came_to_twelve": []}
+    assert families.with_families(store, config).segments["session_ops"].targets == (), "fewer than two contacts told of it"
+    register(store, (2, "Ops"), (1, 12), (2, "12"))
+    assert run(store, config, NOW + 1) == {"session_ops": [0, 1], "session_12": [0, 1], "ops_people": [0, 1], "came_to_twelve": []}
+    assert config.segments["came_to_twelve"].rule == Moved("session_12", True, Within(30 * DAY))
+    assert len(families.with_families(store, config).segments["session_ops"].targets) == 1
+
+
+@pytest.mark.parametrize(("said", "says"), [
+    ("{family: sesion_<value>, of: Ops}", "did you mean 'session_<value>'?"),
+    ("session_ops", "write {family: session_<value>, of: VALUE}"),
+    ("{family: session_<value>}", "does not say which of the family"),
+    ("{family: session_<value>, of: [Ops]}", "takes a single value"),
+])
+def test_a_segment_of_a_family_that_is_named_wrongly_is_told_how(tmp_path: Path, said: str, says: str) -> None:
+    (tmp_path / "config.yaml").write_text(f"{HEAD}{FAMILY}  asks: {{segment: {said}}}\n")
+    found, problems = load(tmp_path / "config.yaml")
+    assert found is None
+    assert says in str(problems[0])
+
+
+def test_a_family_that_asks_who_asks_it_is_a_ring(tmp_path: Path) -> None:
+    ring = "  asks: {segment: {family: session_<value>, of: Ops}}\n"
+    (tmp_path / "config.yaml").write_text(HEAD + FAMILY + "    segment: asks\n" + ring)
+    found, problems = load(tmp_path / "config.yaml")
+    assert found is None
+    assert "ring: asks → session_ops → asks" in str(problems[0])
+
+
+def test_a_disabled_family_keeps_its_segments_and_those_keep_who_is_in_them(store: Store, tmp_path: Path) -> None:
+    register(store, (1, "Ops"), (2, "Ops"))
+    assert run(store, read(tmp_path, FAMILY)) == {"session_ops": [0, 1]}
+    disabled = read(tmp_path, FAMILY + "    enabled: false\n")
+    register(store, (3, "Ops"), (3, "Sales"), (4, "Sales"))
+    for later in (1, 40 * DAY):
+        assert run(store, disabled, NOW + later) == {"session_ops": [0, 1]}
+    assert not families.with_families(store, disabled).segments["session_ops"].enabled
+
+
+def test_a_family_that_retires_lets_everybody_go_and_ends_segment_by_segment(store: Store, tmp_path: Path) -> None:
+    register(store, (1, "Ops"), (2, "Ops"))
+    assert run(store, read(tmp_path, FAMILY)) == {"session_ops": [0, 1]}
+    retiring = read(tmp_path, FAMILY + "    retire: remove\n")
+    register(store, (3, "Sales"), (4, "Sales"))
+    assert run(store, retiring) == {"session_ops": []}
+    assert run(store, retiring) == {}
+    (tmp_path / "config.yaml").write_text(HEAD + FAMILY + "    retire: remove\n  asks: {segment: {family: session_<value>, of: Ops}}\n")
+    assert "which retires: nobody is in it" in str(load(tmp_path / "config.yaml")[1][0])
+
+
+def test_a_family_under_another_name_goes_on_with_all_of_its_segments(store: Store, tmp_path: Path) -> None:
+    register(store, (1, "Ops"), (2, "Ops"))
+    assert run(store, read(tmp_path, FAMILY)) == {"session_ops": [0, 1]}
+    target = memberships.target(store, "session_ops/klaviyo/list", "list", 3, "", "Session Ops")
+    config = read(tmp_path, FAMILY.replace("session_<value>:", "talk_<value>:") + "    was: session_<value>\n")
+    assert set(families.with_families(store, config).segments) == {"talk_ops"}
+    for _ in range(2):
+        carried = families.carried_over(store, config)
+        carry_over(store, carried)
+        assert run(store, config) == {"talk_ops": [0, 1]}
+    assert kept.values(store) == {"talk_<value>": {"Ops"}}
+    assert [left.number for left in lives.left(store.db, "talk_ops")] == [target.id]
+    assert lives.known(store) == {"talk_ops"}
+
+
+@pytest.mark.parametrize("was", ["talks", "a_<value>_<value>", "session_<value>"])
+def test_what_a_family_was_is_a_family(tmp_path: Path, was: str) -> None:
+    (tmp_path / "config.yaml").write_text(f"{HEAD}{FAMILY}    was: {was}\n")
+    found, problems = load(tmp_path / "config.yaml")
+    assert found is None
+    assert "'was' takes the name" in str(problems[0])
+
+
+def test_two_configs_are_compared_with_the_segments_that_their_families_would_have(store: Store, tmp_path: Path) -> None:
+    register(store, (1, "Ops"), (2, "Ops"), (3, "Sales"))
+    old = read(tmp_path, FAMILY)
+    new = read(tmp_path, FAMILY.replace("at_least: 2", "at_least: 1"))
+    found = {each.segment: each for each in compare(store, old, new, NOW, 3)}
+    assert {name: (each.status, each.after, each.enter) for name, each in found.items()} == {
+        "session_ops": ("same", 2, 0), "session_sales": ("new", 1, 1),
+    }
+    assert kept.values(store) == {}, "it only looks"
+
+
+STORY = """now: 2026-06-15
+people:
+  ann: {events: [{event: klaviyo.Registered, at: 1d ago, properties: {session: Data & AI}}]}
+  bob: {events: [{event: klaviyo.Registered, at: in 2d, properties: {session: Ops}}]}
+expect: {session_data_ai: [ann], session_ops: nobody, ops_people: nobody}
+then:
+  - {after: 2d, expect: {session_ops: [bob], ops_people: [bob]}}
+  - {after: 40d, expect: {session_data_ai: nobody, session_ops: nobody}}
+"""
+
+
+def test_a_story_has_a_segment_for_each_value_that_somebody_in_it_tells_of(tmp_path: Path) -> None:
+    config = read(tmp_path, ASKED)
+    (tmp_path / "story.yaml").write_text(STORY)
+    story, problems = read_story(tmp_path / "story.yaml", config)
+    assert story is not None, problems
+    found = tried(story, config)
+    assert (found.wrong, found.disagreements) == ((), ())
