@@ -3,14 +3,21 @@
 from __future__ import annotations
 
 import re
+from datetime import date
 from pathlib import Path
 from random import Random
+from typing import Any
 
+import jsonschema
 import pytest
+from ruamel.yaml import YAML
 
+from connectors import registry
 from sync.config.families import expanded
+from sync.config.load import load
 from sync.config.model import Config
 from sync.config.reading import parse
+from sync.config.schema import config_schema
 from sync.evaluate.turns import NEVER
 from sync.insight.story import read_story
 from sync.insight.trial import quickly, slowly, tried
@@ -111,3 +118,41 @@ def test_the_story_of_the_page_comes_true(tmp_path: Path) -> None:
     assert not found.wrong
     assert not found.disagreements
     assert len(read.expectations) == 4
+
+
+STORIES = sorted((Path(__file__).parent / "stories").glob("*.test.yaml"))
+
+
+@pytest.mark.parametrize("path", STORIES, ids=lambda path: path.name.partition(".")[0])
+def test_what_the_reference_claims_of_an_edge_comes_true(path: Path) -> None:
+    registry.kind.cache_clear()
+    config, problems = load(path.parent / "config.yaml")
+    assert config is not None, problems
+    story, wrong = read_story(path, config)
+    assert story is not None, wrong
+    found = tried(story, config)
+    assert [f"{each.expectation.place}: {each.expectation.segment} got {each.got}" for each in found.wrong] == []
+    assert not found.disagreements
+
+
+def test_every_segment_of_the_stories_is_expected_of_somebody() -> None:
+    config, _ = load(STORIES[0].parent / "config.yaml")
+    assert config is not None
+    told = {each.segment for path in STORIES if (story := read_story(path, config)[0]) for each in story.expectations}
+    assert set(config.segments) - told == set()
+
+
+def as_an_editor_reads(held: Any) -> Any:
+    """YAML 1.2 knows no dates: they are texts."""
+    if isinstance(held, dict):
+        return {key: as_an_editor_reads(value) for key, value in held.items()}
+    if isinstance(held, list):
+        return [as_an_editor_reads(value) for value in held]
+    return held.isoformat() if isinstance(held, date) else held
+
+
+@pytest.mark.parametrize("example", RULES, ids=lambda each: each.name)
+def test_an_example_fits_the_schema(example: Example) -> None:
+    held = as_an_editor_reads(YAML(typ="safe", pure=True).load(whole(example)[0]))
+    wrong = jsonschema.Draft202012Validator(config_schema()).iter_errors(held)
+    assert [f"{each.json_path}: {each.message}" for each in wrong] == []
