@@ -58,8 +58,8 @@ def renamed(store: Store, config: Config, digests: Mapping[str, str]) -> dict[st
 def unnamed(store: Store, config: Config, digests: Mapping[str, str]) -> list[Problem]:
     """A warning for each new segment that looks like one that is gone from the config: its targets would be frozen."""
     return [
-        Problem(config.segments[new].place, f"warning: segment '{new}': {alike(old, config.segments[new].family)}, and until then its targets are frozen")
-        for new, old in renamed(store, config, digests).items()
+        Problem(spec.place, f"warning: segment '{spec.name}': {alike(old, spec.family)}, and until then its targets are frozen")
+        for spec, old in ((config.segments[new], old) for new, old in renamed(store, config, digests).items())
     ]
 
 
