@@ -13,6 +13,7 @@ import pytest
 from ruamel.yaml import YAML
 
 from connectors import registry
+from sync.cli.main import main
 from sync.config.families import expanded
 from sync.config.load import load
 from sync.config.model import Config
@@ -156,3 +157,20 @@ def test_an_example_fits_the_schema(example: Example) -> None:
     held = as_an_editor_reads(YAML(typ="safe", pure=True).load(whole(example)[0]))
     wrong = jsonschema.Draft202012Validator(config_schema()).iter_errors(held)
     assert [f"{each.json_path}: {each.message}" for each in wrong] == []
+
+
+def test_a_story_that_does_not_come_true_is_told_as_the_page_shows(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str],
+) -> None:
+    segments, story = stories()
+    (tmp_path / "tests").mkdir()
+    (tmp_path / "config.yaml").write_text(whole(segments)[0])
+    (tmp_path / "tests" / "winter.yaml").write_text(story.text.replace("shoppers: [ann]\n", "shoppers: [ann, bob]\n", 1))
+    monkeypatch.chdir(tmp_path)
+    assert main(["test"]) == 1
+    printed = [line.strip() for line in capsys.readouterr().out.splitlines()]
+    page = (ROOT / "docs" / "testing.md").read_text()
+    shown = page.partition("## What it prints")[2].partition("    ✗")[2].partition("\n\nEvery answer")[0]
+    lines = [line.strip() for line in f"✗{shown}".splitlines() if line.strip() not in ("", "…")]
+    assert len(lines) > 6
+    assert [line for line in lines if line not in printed] == []
