@@ -8,7 +8,7 @@ from typing import ClassVar
 
 from connectors.base import Millis
 from sync.language.nodes import Leaf
-from sync.language.person import Event, Person, distinct_events
+from sync.language.person import Event, Person
 from sync.language.predicates import NumberTest, Predicate
 from sync.language.values import INT64_MAX, Json, Path, RuleFailure, distinct_keys, is_missing, look, nfc, number_text, read_number
 from sync.language.window import Window, first_after
@@ -139,9 +139,9 @@ class Happened(Leaf):
         return all([counted, *(measure.test.holds_millionths(measure.value(events)) for measure in self.measures)])
 
     def turn(self, person: Person, now: Millis) -> Millis | None:
-        named = [event for event in distinct_events(person.events) if self.filter.names.takes(event.type)]
+        named = [event for event in person.facts if self.filter.names.takes(event.type)]
         edges = (self.window.turn(event.at, now) for event in named)
-        begins = (event.at for event in distinct_events(person.events) if self.since is not None and self.since.takes(event, now))
+        begins = (event.at for event in person.facts if self.since is not None and self.since.takes(event, now))
         return first_after(now, *edges, *begins, *(self.filter.turn(event, now) for event in named))
 
     def evidence(self, person: Person, now: Millis) -> tuple[Event, ...]:
@@ -151,12 +151,12 @@ class Happened(Leaf):
     def events(self, person: Person, now: Millis) -> list[Event]:
         """The events it speaks of, each once."""
         latest = self.latest(person, now)
-        events = [event for event in distinct_events(person.events) if latest is None or event.at > latest.at]
+        events = [event for event in person.facts if latest is None or event.at > latest.at]
         return [event for event in events if self.window.holds(event.at, now) and self.filter.takes(event, now)]
 
     def latest(self, person: Person, now: Millis) -> Event | None:
         """The event after which it counts, None where it counts from the beginning."""
         if self.since is None:
             return None
-        happened = [event for event in distinct_events(person.events) if event.at <= now and self.since.takes(event, now)]
+        happened = [event for event in person.facts if event.at <= now and self.since.takes(event, now)]
         return max(happened, key=lambda event: event.at, default=None)

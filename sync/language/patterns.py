@@ -13,7 +13,7 @@ from typing import Literal
 from connectors.base import Millis
 from sync.language.happened import Filter
 from sync.language.nodes import Leaf
-from sync.language.person import Event, Person, distinct_events
+from sync.language.person import Event, Person
 from sync.language.predicates import Predicate
 from sync.language.values import Path, distinct_keys, look
 from sync.language.window import Window, first_after
@@ -21,13 +21,13 @@ from sync.language.window import Window, first_after
 
 def present(which: Filter, person: Person, now: Millis) -> list[Event]:
     """The events up to *now* that *which* takes, each once, by time."""
-    events = [event for event in distinct_events(person.events) if event.at <= now and which.takes(event, now)]
+    events = [event for event in person.facts if event.at <= now and which.takes(event, now)]
     return sorted(events, key=lambda event: event.at)
 
 
 def concerned(which: Filter, person: Person, now: Millis) -> list[Event]:
     """The events, those to come among them, that *which* takes now or may come to take although nothing happens."""
-    events = distinct_events(person.events)
+    events = person.facts
     return [event for event in events if which.takes(event, now) or which.turn(event, now) is not None]
 
 

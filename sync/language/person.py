@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Protocol
 
@@ -103,6 +103,14 @@ class Person:
     contact: int = 0
     addresses: tuple[str, ...] = ()
     everybody: Everybody | None = None
+    _facts: list[Event] = field(default_factory=list, init=False, repr=False, compare=False)
+
+    @property
+    def facts(self) -> Sequence[Event]:
+        """The events, each once; told apart at the first asking, for every condition looks at them."""
+        if not self._facts:
+            self._facts.extend(distinct_events(self.events))
+        return self._facts
 
 
 def distinct_events(events: Iterable[Event]) -> list[Event]:

@@ -16,7 +16,7 @@ from sync.language.chains import ANY, Chains, Link
 from sync.language.happened import Filter
 from sync.language.nodes import Leaf
 from sync.language.patterns import beginnings, concerned, present
-from sync.language.person import Event, Person, distinct_events
+from sync.language.person import Event, Person
 from sync.language.values import Path, distinct_keys, look
 from sync.language.window import Window, first_after
 
@@ -72,7 +72,7 @@ class Sequence(Leaf):
 
     def chain(self, person: Person, now: Millis) -> tuple[Event, ...] | None:
         """The events of one chain, one per positive step, begun as late as can be; None when there is none."""
-        events = sorted((event for event in distinct_events(person.events) if event.at <= now), key=lambda event: event.at)
+        events = sorted((event for event in person.facts if event.at <= now), key=lambda event: event.at)
         links = [self._link(place, stage, events, now) for place, stage in enumerate(self.stages())]
         found = Chains([event.at for event in events], links).find()
         return None if found is None else tuple(events[number] for number in found)

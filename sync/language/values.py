@@ -27,6 +27,7 @@ MILLION = 10**PLACES
 MOST_DIGITS = 300                        # a longer numeral reads as no number: it is an id or an accident
 INT64_MAX = 2**63 - 1
 
+_encode = json.JSONEncoder(ensure_ascii=False, allow_nan=False).encode
 _LONG = Context(prec=2 * MOST_DIGITS)
 _NUMERAL = re.compile(r"[+-]?(?:[0-9]+(?:\.[0-9]*)?|\.[0-9]+)(?:[eE][+-]?[0-9]+)?")
 _INSTANT = re.compile(
@@ -57,7 +58,7 @@ def canonical(value: Json) -> str:
         return "{" + ",".join(f"{canonical(str(key))}:{canonical(value[key])}" for key in sorted(value)) + "}"
     if isinstance(value, list | tuple):
         return "[" + ",".join(map(canonical, value)) + "]"
-    return json.dumps(value, ensure_ascii=False, allow_nan=False)
+    return _encode(value)
 
 
 # --- paths ----------------------------------------------------------------------------------------------------------------

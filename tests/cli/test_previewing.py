@@ -33,10 +33,11 @@ def test_a_preview_counts_what_status_counts_and_draws_the_past_days(applied: Gr
 def test_members_are_masked_unless_asked_for(applied: Ground) -> None:
     people = addresses(applied)
     for argv in (["preview", "buyers"], ["preview", "buyers", "--json"], ["preview", "buyers", "--sample", "50"]):
-        assert not [address for address in people if address in applied(*argv).out]
-    shown = applied.data("preview", "buyers", "--sample", "3", "--show-addresses")["sample"]
-    assert len(shown) == 3
-    assert all(each["address"] in people for each in shown)
+        shown = applied(*argv).out
+        assert not [address for address in people if address in shown]
+    sample = applied.data("preview", "buyers", "--sample", "3", "--show-addresses")["sample"]
+    assert len(sample) == 3
+    assert all(each["address"] in people for each in sample)
     assert "…@" in applied("preview", "buyers").out
     assert "For example" not in applied("preview", "buyers", "--sample", "0").out
 

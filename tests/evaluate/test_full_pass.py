@@ -65,11 +65,14 @@ def oracle(rules: Mapping[str, Node], people: Sequence[Person], dead: Sequence[i
     return answers
 
 
-def agree(rules: Mapping[str, Node], people: Sequence[Person], dead: Sequence[int] = ()) -> None:
+def agree(rules: Mapping[str, Node], people: Sequence[Person], dead: Sequence[int] = ()) -> dict[str, list[bool] | None]:
+    """What both say."""
     people = Population([replace(person, rules=rules) for person in people], dead).people
     result = full_pass(forgetful(people, list(rules.values()), dead), rules, NOW)
     fast = {name: None if name in result.failures else result.members[name].tolist() for name in rules}
-    assert fast == oracle(rules, people, dead)
+    slow = oracle(rules, people, dead)
+    assert fast == slow
+    return slow
 
 
 def check_world(rng: Random) -> None:
@@ -82,10 +85,10 @@ def check_world(rng: Random) -> None:
     agree(rules, people, dead=[number for number in range(len(people)) if rng.random() < 0.1])
 
 
-@settings(max_examples=150, deadline=None, derandomize=True, database=None, suppress_health_check=QUIET)
-@given(rng=st.randoms(use_true_random=False))
-def test_full_pass_agrees_with_the_oracle(rng: Random) -> None:
-    check_world(rng)
+@settings(max_examples=200, deadline=None, derandomize=True, database=None, suppress_health_check=QUIET)
+@given(seed=st.integers(0, 2**32))
+def test_full_pass_agrees_with_the_oracle(seed: int) -> None:
+    check_world(Random(seed))
 
 
 @pytest.mark.campaign
@@ -110,12 +113,10 @@ def test_every_kind_of_condition_is_true_for_some_and_false_for_others() -> None
     shares = {}
     for kind, make in worlds.KINDS.items():
         own = Random(kind)                                              # so that a kind that comes or goes moves no other
-        nodes = {**rules, **{f"{kind} {number}": worlds.node_of(make(own)) for number in range(20)}}
-        answers = oracle(nodes, Population([replace(each, rules=rules) for each in people]).people, ())
-        answered = [held for name, held in answers.items() if held is not None and name != "first"]
+        nodes = {**rules, **{f"{kind} {number}": worlds.node_of(make(own)) for number in range(12)}}
+        answered = [held for name, held in agree(nodes, people).items() if held is not None and name != "first"]
         assert len(answered) >= 4, f"too many rules of the kind '{kind}' cannot be answered"
         shares[kind] = float(np.mean(answered))
-        agree(nodes, people)
     print()
     print("\n".join(f"{kind:<26} true for {share:4.0%}" for kind, share in shares.items()))
     assert {kind: share for kind, share in shares.items() if not 0.1 <= share <= 0.9} == {}

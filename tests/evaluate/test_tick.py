@@ -95,7 +95,7 @@ def live(rng: Random, steps: int, counts: bool = False) -> None:
     oracle_agrees(engine, world)
 
 
-@settings(max_examples=100, deadline=None, derandomize=True, database=None, suppress_health_check=QUIET)
+@settings(max_examples=60, deadline=None, derandomize=True, database=None, suppress_health_check=QUIET)
 @given(seed=st.integers(0, 2**32), counts=st.booleans())
 def test_the_tick_says_what_a_full_pass_says_after_any_history(seed: int, counts: bool) -> None:
     live(Random(seed), 10, counts)
