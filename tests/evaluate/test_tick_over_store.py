@@ -42,7 +42,10 @@ class Town:
             db.execute("insert into targets (id, key, connection, audience, kind, name) values (1, '@watched', 1, '', 'tag', 'VIP')")
         for _ in range(3):
             self.appears()
-        changes.listen(store)
+        self.begin()
+
+    def begin(self) -> None:
+        changes.listen(self.store)
         self.source = StoreSource(self.snapshot)
         self.engine = TickEngine(self.source, self.rules, self.now)
 
@@ -138,6 +141,7 @@ HAPPENINGS: tuple[Callable[[Town], None], ...] = (
     Town.happens, Town.is_told_again, Town.appears, Town.is_gone, Town.is_absorbed, Town.is_tagged, Town.is_sealed, Town.is_rolled_back,
     Town.time_passes,
 )
+WEIGHTS = (12, 4, 2, 1, 1, 2, 1, 1, 6)
 
 
 def live(seed: int, steps: int) -> None:
@@ -145,7 +149,7 @@ def live(seed: int, steps: int) -> None:
         town = Town(Random(seed), store)
         town.agree()
         for _ in range(steps):
-            for happening in town.rng.choices(HAPPENINGS, weights=(12, 4, 2, 1, 1, 2, 1, 1, 6), k=town.rng.choice([1, 2, 4])):
+            for happening in town.rng.choices(HAPPENINGS, weights=WEIGHTS, k=town.rng.choice([1, 2, 4])):
                 happening(town)
             town.tick()
             town.agree()
