@@ -124,6 +124,8 @@ def test_pasts_count_to_the_millisecond(asked: dict[str, Any], holds: dict[int, 
     ((Past(NOW - 9 * DAY, "gold", changed=False), Past(NOW - 5, "basic"), Past(NOW - 4, "gold")), False, True),
     ((Past(NOW - 9 * DAY, None, changed=False), Past(NOW - 2 * DAY, "gold")), True, True),
     ((Past(NOW - 9 * DAY, "gold"),), True, False),
+    ((Past(NOW - 9 * DAY, "gold", changed=False), Past(NOW, "basic")), False, True),
+    ((Past(NOW - 9 * DAY, "gold", changed=False), Past(NOW + 1, "basic")), True, False),
 ])
 def test_a_break_starts_the_time_anew_and_a_first_sight_is_no_change(
     pasts: tuple[Past, ...], gold_for_a_day: bool, ever_changed: bool,
