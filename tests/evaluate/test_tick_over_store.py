@@ -117,6 +117,12 @@ class Town:
                 if self.rng.random() < 0.7:
                     db.execute("insert or replace into members values (1, ?, ?)", (name, self.now))
 
+    def permits_otherwise(self) -> None:
+        """Consent alone is another."""
+        with self.store.transaction() as db:
+            state = self.rng.choice(["granted", "withdrawn", "unknown"])
+            db.execute("update consents set state = ?, at = ? where profile = ?", (state, self.now, self._somebody()))
+
     def is_sealed(self) -> None:
         seal(self.store, lambda name: {("price",)}, {}, self.now)
 
@@ -139,9 +145,9 @@ class Town:
 
 HAPPENINGS: tuple[Callable[[Town], None], ...] = (
     Town.happens, Town.is_told_again, Town.appears, Town.is_gone, Town.is_absorbed, Town.is_tagged, Town.is_sealed, Town.is_rolled_back,
-    Town.time_passes,
+    Town.time_passes, Town.permits_otherwise,
 )
-WEIGHTS = (12, 4, 2, 1, 1, 2, 1, 1, 6)
+WEIGHTS = (12, 4, 2, 1, 1, 2, 1, 1, 6, 2)
 
 
 def live(seed: int, steps: int) -> None:
