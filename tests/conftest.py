@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sys
 from collections import Counter
 from typing import Any
@@ -24,6 +25,7 @@ Sandbox.when_stopped.append(_count)
 
 def pytest_configure(config: pytest.Config) -> None:
     sys.setswitchinterval(1e-4)
+    os.environ.pop("PYTHONDONTWRITEBYTECODE", None)         # over a hundred processes are started: they shall not compile all of us each
 
 
 @pytest.hookimpl(trylast=True)
