@@ -64,6 +64,13 @@ def test_it_is_due_at_the_millisecond_and_reads_once_in_an_hour() -> None:
     assert len(shelf.fetched) == read
 
 
+def test_what_stands_on_an_edge_was_passed_and_is_not_waited_for() -> None:
+    shelf, edges = Shelf(NOW + 10, NOW + 30), Edges(Within(MINUTE), NOW)
+    edges.look_ahead(NOW, shelf.fetch)
+    held(edges, shelf, NOW + 10, 0)
+    assert edges.due == NOW + 30
+
+
 def test_where_no_event_is_ahead_it_comes_back_after_an_hour() -> None:
     shelf, edges = Shelf(), Edges(Within(MINUTE), NOW)
     edges.look_ahead(NOW, shelf.fetch)

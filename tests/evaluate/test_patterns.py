@@ -12,11 +12,16 @@ from sync.evaluate.from_people import snapshot_of
 from sync.evaluate.full_pass import full_pass
 from sync.evaluate.turns import NEVER
 from sync.evaluate.world import World
+from sync.language.patterns import FirstOrLast, MostFrequent, Resumed
+from sync.language.periods import Regularly, Streak
 from sync.language.person import Event, Person
+from sync.language.window import Ever
 from tests.evaluate.test_full_pass import forgetful
 from tests.language.support import DAY, NOW, SCOPE, at, rule
 
 HOUR = DAY // 24
+
+PATTERNS = (Resumed, Regularly, Streak, MostFrequent, FirstOrLast)
 
 
 def events(*seen: tuple[Any, ...]) -> Person:
@@ -36,6 +41,9 @@ def check(text: str, who: Person, expected: bool, now: int = NOW) -> None:
     assert answers[1] is expected, f"oracle: {text}"
     for made in (snapshot_of, forgetful):
         assert full_pass(made(people, [node]), {"a": node}, now).members["a"].tolist() == answers, f"full pass: {text}"
+        beside = FirstOrLast("first", node.filter, Ever()) if isinstance(node, PATTERNS) else node
+        both = full_pass(made(people, [node, beside]), {"a": node, "b": beside}, now)
+        assert both.members["a"].tolist() == answers, f"beside one that looks at everything: {text}"
         if not node.children:
             turns = [NEVER if (turn := node.turn(each, now)) is None else turn for each in people]
             assert World(made(people, [node]), now, {}).turns(node).tolist() == turns, f"turns: {text}"
