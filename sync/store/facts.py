@@ -10,17 +10,19 @@ from __future__ import annotations
 import sqlite3
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from itertools import compress
+from operator import not_
 
 import orjson
 
 from connectors.base import Event
 from sync.model import canonical_email
 from sync.store import archive, border, lookups, records
-from sync.store.columns import Apart, Key, Row, insert
+from sync.store.columns import Apart, Key, Row, insert, joined
 from sync.store.lookups import Record
-from sync.store.naming import Naming
-from sync.store.shapes import Shapes, apart_by
-from sync.store.store import hashes_of
+from sync.store.naming import Naming, Reader
+from sync.store.shapes import Shapes
+from sync.store.store import hash_of, hashes_of
 
 
 @dataclass(slots=True)
@@ -47,10 +49,10 @@ def write_events(db: sqlite3.Connection, connection: int, events: Sequence[Event
 
 @dataclass(frozen=True, slots=True)
 class _Kind:
-    """What one native name means. *same*: the property that says two records are one fact, or ""."""
+    """What one native name means. *same* reads what says that two records are one fact."""
 
     type: int
-    same: str
+    same: Reader | None
     ignored: bool
 
 
@@ -59,11 +61,12 @@ class _Page:
 
     def __init__(self, db: sqlite3.Connection, connection: int, naming: Naming, events: Sequence[Event]) -> None:
         self.db, self.connection, self.naming, self.events = db, connection, naming, events
-        self.ids, natives, _, _, self.profiles, self.emails, _, _ = zip(*events, strict=True)
-        names = {native: naming.name(native) for native in set(natives)}
+        self.ids, self.natives, _, _, self.profiles, self.emails, self.mutable, self.removed = zip(*events, strict=True)
+        names = {native: naming.name(native) for native in set(self.natives)}
         types = lookups.types(db, set(names.values()))
         self.kinds = {
-            native: _Kind(types[name], naming.same.get(name, ""), name in naming.ignored) for native, name in names.items()
+            native: _Kind(types[name], naming.reader(native, naming.same.get(name, "")), name in naming.ignored)
+            for native, name in names.items()
         }
         self.floors = archive.floors(db)
         self.records = lookups.records(db, connection, self.ids)
@@ -76,25 +79,13 @@ class _Page:
         self.written = Written()
 
     def take(self) -> None:
-        owners = lookups.owners(self.db, self.connection, self.profiles, self.emails)
-        hashes = hashes_of(str(self.connection), self.ids)
-        for event, contact, hash_ in zip(self.events, owners, hashes, strict=True):
-            id_, native, at, properties, _, _, mutable, removed = event
-            kind = self.kinds[native]
-            if kind.ignored:
-                continue
-            key = (kind.type, at, hash_)
-            if mutable or removed or kind.same or id_ in self.records:
-                self._take_record(event, key, contact)
-            elif at < self.floors.get(kind.type, at):
-                self.written.repeated += 1          # known once, and no longer kept
-            elif contact is None:
-                self._wait(event)
-            elif key in self.plain:
-                self.written.repeated += 1
-            else:
-                names, texts = self.shapes.apart(native, properties)
-                self.plain[key] = (names, (*key, contact, self.connection, id_, *texts))
+        contacts = lookups.owners(self.db, self.connection, self.profiles, self.emails)
+        told = self._told_as_records()
+        for event, contact in compress(zip(self.events, contacts, strict=True), told):
+            if not self.kinds[event.native].ignored:
+                self._take_record(event, contact)
+        plain = list(map(not_, told))
+        self._take_plain(list(compress(self.events, plain)), list(compress(contacts, plain)))
 
     def finish(self) -> None:
         archive.take_back(self.db, sorted(self.void))
@@ -108,26 +99,56 @@ class _Page:
         fresh = self.db.total_changes - before
         self.written.new, self.written.repeated = self.written.new + fresh, self.written.repeated + len(rows) - fresh
 
-    def _take_record(self, event: Event, key: Key, contact: int | None) -> None:
+    def _told_as_records(self) -> list[bool]:
+        """Of each event, whether it is a record's or ignored; all that share an id with one are."""
+        apart = {native for native, kind in self.kinds.items() if kind.same or kind.ignored}
+        told = [
+            mutable or removed or native in apart
+            for mutable, removed, native in zip(self.mutable, self.removed, self.natives, strict=True)
+        ]
+        known = self.records.keys() | set(compress(self.ids, told))
+        return [id_ in known for id_ in self.ids] if known else told
+
+    def _take_plain(self, events: Sequence[Event], contacts: Sequence[int | None]) -> None:
+        """Facts that nothing changes. Of several with one key the first counts."""
+        rows: list[tuple[Key, Row]] = []
+        types = {native: kind.type for native, kind in self.kinds.items()}
+        floors, apart, connection = self.floors, self.shapes.apart, self.connection
+        hashes = hashes_of(str(connection), [event.id for event in events])
+        for event, contact, hash_ in zip(events, contacts, hashes, strict=True):
+            id_, native, at, properties, _, _, _, _ = event
+            kind = types[native]
+            if floors and at < floors.get(kind, at):
+                self.written.repeated += 1          # known once, and no longer kept
+            elif contact is None:
+                self._wait(event)
+            else:
+                names, texts = apart(native, properties)
+                rows.append(((kind, at, hash_), (names, (kind, at, hash_, contact, connection, id_, *texts))))
+        self.plain = dict(reversed(rows))
+        self.written.repeated += len(rows) - len(self.plain)
+
+    def _take_record(self, event: Event, contact: int | None) -> None:
         """The newest word on this source id counts, also when it says that it is void or somebody's whom we do not know yet."""
-        id_, native, _, properties, _, _, _, removed = event
+        id_, native, at, properties, _, _, mutable, removed = event
+        kind = self.kinds[native]
         known = self.records.get(id_)
-        if known is None:                           # it may have come as a plain event before it was void, or before `same:`
-            self.plain.pop(key, None)
-            self.void.append(key)
+        if known is None and (removed or not mutable):      # it may have come as a plain event before it was void, or before `same:`
+            self.void.append((kind.type, at, hash_of(str(self.connection), id_)))
         if self.strays:
             self.db.execute("delete from strays where connection = ? and source = ?", (self.connection, id_))
         if removed or contact is None:
             self._no_record(event, known)
             return
-        text, shape = self.shapes.whole(native, properties)
-        record = (key[0], key[1], contact, self._same(event), text)
+        said = records.same_text(kind.same(properties)) if kind.same else ""
+        texts = self.shapes.apart(native, properties)
+        record = (kind.type, at, contact, records.shared(said) if said else records.own(self.connection, id_), joined(texts))
         if record == known:
             self.written.repeated += 1
             return
         self.before.setdefault(id_, known)
         self.records[id_] = record
-        self.texts[id_] = (shape and apart_by(shape, properties)) or self.shapes.apart(native, properties)
+        self.texts[id_] = texts
         self.written.new += 1
 
     def _no_record(self, event: Event, known: Record | None) -> None:
@@ -141,11 +162,6 @@ class _Page:
             self.written.repeated += 1
         else:
             self.written.new += 1
-
-    def _same(self, event: Event) -> str:
-        name = self.kinds[event.native].same
-        said = records.same_text(self.naming.property(event.native, event.properties, name)) if name else ""
-        return f"={said}" if said else records.own(self.connection, event.id)
 
     def _wait(self, event: Event) -> None:
         self.written.strays += 1

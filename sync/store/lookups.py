@@ -13,6 +13,7 @@ from itertools import chain
 import orjson
 
 from sync.model import canonical_email
+from sync.store.columns import joined, split
 
 Fact = tuple[int, int, str]                         # type, contact, same
 Record = tuple[int, int, int, str, str]             # type, at, contact, same, properties
@@ -38,24 +39,27 @@ def owners(
 
 
 def _by_profile(db: sqlite3.Connection, connection: int, profiles: Iterable[str]) -> dict[str | None, int]:
-    if not (ids := sorted(profiles)):
-        return {}
-    rows = db.execute(
-        "select j.key, p.contact from json_each(?2) j cross join profiles p on p.connection = ?1 and p.id = j.value",
-        (connection, orjson.dumps(ids).decode()),
-    )
-    return {ids[number]: contact for number, contact in rows}
+    ids = sorted(profiles)
+    found = _contacts(db, "profiles p on p.connection = ?2 and p.id = j.value", ids, connection)
+    return {ids[number]: contact for number, contact in found}
 
 
 def _by_address(db: sqlite3.Connection, spelled: Iterable[str]) -> dict[str | None, int]:
     """By the addresses as the events spell them."""
-    if not (pairs := sorted((address, text) for text in spelled if (address := canonical_email(text)))):
-        return {}
-    rows = db.execute(
-        "select j.key, a.contact from json_each(?) j cross join addresses a on a.address = j.value",
-        (orjson.dumps([address for address, _ in pairs]).decode(),),
-    )
-    return {pairs[number][1]: contact for number, contact in rows}
+    pairs = sorted((address, text) for text in spelled if (address := canonical_email(text)))
+    found = _contacts(db, "addresses p on p.address = j.value", [address for address, _ in pairs])
+    return {pairs[number][1]: contact for number, contact in found}
+
+
+def _contacts(db: sqlite3.Connection, those: str, texts: Sequence[str], *more: int) -> Iterable[tuple[int, int]]:
+    """Number in *texts* and contact of each that is there. One row of two lists, since a row a contact takes as long as to find it."""
+    if not texts:
+        return ()
+    numbers, contacts = db.execute(
+        f"select json_group_array(j.key), json_group_array(p.contact) from json_each(?1) j cross join {those}",  # noqa: S608 - our own
+        (orjson.dumps(texts).decode(), *more),
+    ).fetchone()
+    return zip(orjson.loads(numbers), orjson.loads(contacts), strict=True)
 
 
 def types(db: sqlite3.Connection, names: Iterable[str]) -> dict[str, int]:
@@ -76,7 +80,7 @@ def records(db: sqlite3.Connection, connection: int, ids: Sequence[str]) -> dict
         "cross join records r on r.connection = ?1 and r.source = j.value",
         (connection, orjson.dumps(sorted(ids)).decode()),
     )
-    return {source: (kind, at, contact, same, properties) for source, kind, at, contact, same, properties in rows}
+    return {source: (kind, at, contact, same, joined(split(held))) for source, kind, at, contact, same, held in rows}
 
 
 def _any_between(db: sqlite3.Connection, connection: int, first: str, last: str) -> bool:
@@ -88,9 +92,9 @@ def _any_between(db: sqlite3.Connection, connection: int, first: str, last: str)
 
 
 def standing(db: sqlite3.Connection, facts: Iterable[Fact]) -> dict[Fact, list[Row]]:
-    """Each of *facts* with its records."""
+    """Those of *facts* that have records, with these."""
     asked = sorted(facts)
-    found: dict[Fact, list[Row]] = {fact: [] for fact in asked}
+    found: dict[Fact, list[Row]] = {}
     for start in range(0, len(asked), AT_ONCE):
         some = asked[start:start + AT_ONCE]
         rows = db.execute(
@@ -100,5 +104,5 @@ def standing(db: sqlite3.Connection, facts: Iterable[Fact]) -> dict[Fact, list[R
             tuple(chain.from_iterable(some)),
         )
         for kind, contact, same, *row in rows:
-            found[kind, contact, same].append(tuple(row))
+            found.setdefault((kind, contact, same), []).append(tuple(row))
     return found

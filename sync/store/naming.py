@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from functools import partial
+from typing import TypeAlias
 
 from connectors.base import EventName, Json
 from sync.store import border
+
+Reader: TypeAlias = Callable[[Mapping[str, Json]], Json]
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,14 +61,15 @@ class Naming:
                 kept[neutral] = value
         return kept
 
-    def property(self, native: str, raw: Mapping[str, Json], name: str) -> Json:
-        """The one of `properties` that is called *name*, None where there is none."""
+    def reader(self, native: str, name: str) -> Reader | None:
+        """What reads from an event's own properties the one that `properties` calls *name*; None where there is none."""
         known = self.names.get(native)
         path = known.properties.get(name) if known else None
-        if known is None or path is None:
-            return None if known and name in known.properties.values() else raw.get(name)
-        value = at_path(raw, path)
-        return value if border.is_number_at_all(value) else None
+        if path is not None:
+            return partial(at_path, path=path)
+        if not name or (known and name in known.properties.values()):
+            return None
+        return lambda raw: raw.get(name)
 
 
 def at_path(record: Mapping[str, Json], path: str) -> Json:

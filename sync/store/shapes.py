@@ -14,7 +14,6 @@ from operator import itemgetter
 import orjson
 
 from connectors.base import EventName, Json
-from sync.store import border
 from sync.store.columns import COLUMNS, Apart, apart
 from sync.store.naming import Naming
 
@@ -26,13 +25,10 @@ Values = Callable[[Mapping[str, Json]], tuple[Json, ...]]
 
 @dataclass(frozen=True, slots=True)
 class Shape:
-    """Where the properties of one native event with one set of keys go. *names*: of all of them, whose values *said* gives; *columns*
-    (values: *apart*): those with a column; *rest* (values: *kept*): those in the row's one text. *enters*: keys that a path leads
-    into, should there be a record under them.
+    """Where the properties of one native event with one set of keys go. *columns* (values: *apart*): those with a column; *rest*
+    (values: *kept*): those in the row's one text. *enters*: keys that a path leads into, should there be a record under them.
     """
 
-    names: tuple[str, ...]
-    said: Values
     columns: tuple[str, ...]
     apart: Values
     rest: tuple[str, ...]
@@ -49,8 +45,8 @@ def shape_of(known: EventName | None, keys: tuple[str, ...]) -> Shape:
     columns = [name for name in COLUMNS if name in places]
     rest = [name for name in places if name not in COLUMNS]
     return Shape(
-        tuple(places), _getter(list(places.values())), tuple(columns), _getter([places[name] for name in columns]), tuple(rest),
-        _getter([places[name] for name in rest]), tuple(key for key in keys if key in heads),
+        tuple(columns), _getter([places[name] for name in columns]), tuple(rest), _getter([places[name] for name in rest]),
+        tuple(key for key in keys if key in heads),
     )
 
 
@@ -64,8 +60,8 @@ def _getter(keys: Sequence[str]) -> Values:
 def apart_by(shape: Shape, raw: Mapping[str, Json]) -> Apart | None:
     """The texts of a row; None where a null, or a number that is none, may mean that a property is absent."""
     rest = dict(zip(shape.rest, shape.kept(raw), strict=True))
-    said = b"\n".join(map(orjson.dumps, (rest, *shape.apart(raw))))         # JSON has no line feed of its own
-    return None if b"null" in said else (shape.columns, tuple(said.decode().split("\n")))
+    texts = tuple([orjson.dumps(value).decode() for value in (rest, *shape.apart(raw))])
+    return None if "null" in "".join(texts) else (shape.columns, texts)
 
 
 @dataclass(slots=True)
@@ -88,18 +84,6 @@ class Shapes:
             return found
         except TypeError:                           # something in it cannot be JSON as it is
             return apart(self.naming.properties(native, raw))
-
-    def whole(self, native: str, raw: Mapping[str, Json]) -> tuple[str, Shape | None]:
-        """All properties of an event with the properties *raw* as one text; and the shape by which `apart_by` gives its row's, if
-        it has one."""
-        try:
-            if shape := self._shape(native, raw):
-                text = orjson.dumps(dict(zip(shape.names, shape.said(raw), strict=True)))
-                if b"null" not in text:
-                    return text.decode(), shape
-        except TypeError:
-            pass
-        return border.json_text(self.naming.properties(native, raw)), None
 
     def _apart(self, native: str, raw: Mapping[str, Json]) -> Apart:
         shape = self._shape(native, raw)
