@@ -28,7 +28,7 @@ from sync.store.store import Store
 
 ENOUGH = 5000                                       # rows of one transaction, at least
 MOST_PAGES = 25                                     # so many calls are repeated at most after a kill
-CALM = 50_000
+CALM = 200_000
 """Objects made before Python's collector looks for rings among them. A page is a tree and has none; with the usual 700 the
 collector walks every page again and again, for a fifth of all CPU."""
 
