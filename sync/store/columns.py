@@ -8,6 +8,7 @@ which it did (`TOLD`), null in events that were written before these were kept.
 from __future__ import annotations
 
 import sqlite3
+from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from itertools import chain
 from typing import Any
@@ -58,12 +59,9 @@ def split(text: str) -> Apart:
 def insert(db: sqlite3.Connection, conflict: str, rows: Iterable[Row]) -> None:
     """Write events; *conflict*: "ignore" or "replace". Nulls are left out, since to bind one costs more than to bind a text; and rows
     go in by key, which touches each page of the table once."""
-    alike: dict[Names, list[tuple[int | str, ...]]] = {}
+    alike: dict[Names, list[tuple[int | str, ...]]] = defaultdict(list)
     for names, values in rows:
-        if names in alike:
-            alike[names].append(values)
-        else:
-            alike[names] = [values]
+        alike[names].append(values)
     for names, values_alike in alike.items():
         columns = ("type", "at", "hash", "contact", "connection", "source", "properties", *names)
         values_alike.sort()

@@ -111,22 +111,33 @@ class _Page:
 
     def _take_plain(self, events: Sequence[Event], contacts: Sequence[int | None]) -> None:
         """Facts that nothing changes. Of several with one key the first counts."""
-        rows: list[tuple[Key, Row]] = []
-        types = {native: kind.type for native, kind in self.kinds.items()}
-        floors, apart, connection = self.floors, self.shapes.apart, self.connection
-        hashes = hashes_of(str(connection), [event.id for event in events])
-        for event, contact, hash_ in zip(events, contacts, hashes, strict=True):
-            id_, native, at, properties, _, _, _, _ = event
-            kind = types[native]
-            if floors and at < floors.get(kind, at):
+        if self.floors or None in contacts:
+            events, contacts = self._joined(events, contacts)
+        if not events:
+            return
+        ids, natives, times, properties, *_ = zip(*events, strict=True)
+        types, connection = {native: kind.type for native, kind in self.kinds.items()}, self.connection
+        keys = list(zip(map(types.__getitem__, natives), times, hashes_of(str(connection), ids), strict=True))
+        rows = [
+            (names, (*key, contact, connection, id_, *texts)) for key, contact, id_, (names, texts)
+            in zip(keys, contacts, ids, map(self.shapes.apart, natives, properties), strict=True)
+        ]
+        self.plain = dict(zip(reversed(keys), reversed(rows), strict=True))
+        self.written.repeated += len(rows) - len(self.plain)
+
+    def _joined(self, events: Sequence[Event], contacts: Sequence[int | None]) -> tuple[list[Event], list[int]]:
+        """Those about somebody we know, of a time that is kept; others wait."""
+        kept, owners = [], []
+        for event, contact in zip(events, contacts, strict=True):
+            kind = self.kinds[event.native].type
+            if event.at < self.floors.get(kind, event.at):
                 self.written.repeated += 1          # known once, and no longer kept
             elif contact is None:
                 self._wait(event)
             else:
-                names, texts = apart(native, properties)
-                rows.append(((kind, at, hash_), (names, (kind, at, hash_, contact, connection, id_, *texts))))
-        self.plain = dict(reversed(rows))
-        self.written.repeated += len(rows) - len(self.plain)
+                kept.append(event)
+                owners.append(contact)
+        return kept, owners
 
     def _take_record(self, event: Event, contact: int | None) -> None:
         """The newest word on this source id counts, also when it says that it is void or somebody's whom we do not know yet."""
