@@ -81,6 +81,9 @@ class _Page:
     def take(self) -> None:
         contacts = lookups.owners(self.db, self.connection, self.profiles, self.emails)
         told = self._told_as_records()
+        if not any(told):
+            self._take_plain(self.events, contacts)
+            return
         for event, contact in compress(zip(self.events, contacts, strict=True), told):
             if not self.kinds[event.native].ignored:
                 self._take_record(event, contact)
@@ -100,8 +103,10 @@ class _Page:
         self.written.new, self.written.repeated = self.written.new + fresh, self.written.repeated + len(rows) - fresh
 
     def _told_as_records(self) -> list[bool]:
-        """Of each event, whether it is a record's or ignored; all that share an id with one are."""
+        """Of each event, whether it is a record's or ignored; all that share an id with one are. Just one False where none is."""
         apart = {native for native, kind in self.kinds.items() if kind.same or kind.ignored}
+        if not (apart or self.records or any(self.mutable) or any(self.removed)):
+            return [False]
         told = [
             mutable or removed or native in apart
             for mutable, removed, native in zip(self.mutable, self.removed, self.natives, strict=True)
