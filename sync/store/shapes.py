@@ -25,14 +25,15 @@ Values = Callable[[Mapping[str, Json]], tuple[Json, ...]]
 
 @dataclass(frozen=True, slots=True)
 class Shape:
-    """Where the properties of one native event with one set of keys go. *columns* (values: *apart*): those with a column; *rest*
-    (values: *kept*): those in the row's one text. *enters*: keys that a path leads into, should there be a record under them.
+    """Where the properties of one native event with one set of keys go. *columns* (values: *apart*): those with a column. The row's one
+    text has the others: all but the keys that are *gone*, and under new names those that are *moved* (name, key). *enters*: keys
+    that a path leads into, should there be a record under them.
     """
 
     columns: tuple[str, ...]
     apart: Values
-    rest: tuple[str, ...]
-    kept: Values
+    gone: tuple[str, ...]
+    moved: tuple[tuple[str, str], ...]
     enters: tuple[str, ...]
 
 
@@ -43,10 +44,9 @@ def shape_of(known: EventName | None, keys: tuple[str, ...]) -> Shape:
     moved = {neutral: path for neutral, path in paths.items() if path in keys}
     places = {key: key for key in keys if key not in taken} | moved
     columns = [name for name in COLUMNS if name in places]
-    rest = [name for name in places if name not in COLUMNS]
     return Shape(
-        tuple(columns), _getter([places[name] for name in columns]), tuple(rest), _getter([places[name] for name in rest]),
-        tuple(key for key in keys if key in heads),
+        tuple(columns), _getter([places[name] for name in columns]), tuple(key for key in keys if key in taken or key in COLUMNS),
+        tuple((name, path) for name, path in moved.items() if name not in COLUMNS), tuple(key for key in keys if key in heads),
     )
 
 
@@ -59,7 +59,11 @@ def _getter(keys: Sequence[str]) -> Values:
 
 def apart_by(shape: Shape, raw: Mapping[str, Json]) -> Apart | None:
     """The texts of a row; None where a null, or a number that is none, may mean that a property is absent."""
-    rest = dict(zip(shape.rest, shape.kept(raw), strict=True))
+    rest = dict(raw)
+    for key in shape.gone:
+        del rest[key]
+    for name, key in shape.moved:
+        rest[name] = raw[key]
     texts = tuple([orjson.dumps(value).decode() for value in (rest, *shape.apart(raw))])
     return None if "null" in "".join(texts) else (shape.columns, texts)
 
