@@ -15,7 +15,7 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
-from typing import TypeVar
+from typing import Any, TypeVar
 
 import orjson
 
@@ -24,6 +24,8 @@ from connectors.base import Consent, Event, Json, Millis, Profile, ProfileId
 EARLIEST: Millis = -62_135_596_800_000              # 0001-01-01
 LATEST: Millis = 253_402_300_799_999                # the last moment of 9999
 DEEPEST = 200                                       # orjson writes 254 levels
+
+Columns = tuple[Any, ...]                           # the fields of `Event`, each for all events
 
 Maybe = TypeVar("Maybe", str, str | None)
 
@@ -53,18 +55,22 @@ def moment(at: Millis | None) -> Millis | None:
     return at if isinstance(at, int) and EARLIEST <= at <= LATEST else None
 
 
-def events(given: Sequence[Event]) -> Sequence[Event]:
-    """Those of *given* that can be stored, as they can be."""
-    if _plain_page(given):
-        return given
-    return [fit for fit in map(event, given) if fit is not None]
+def events(given: Sequence[Event]) -> tuple[Sequence[Event], Columns]:
+    """Those of *given* that can be stored, as they can be; and all their ids, all their natives, and so on."""
+    columns = _columns(given)
+    if not given or _plain_page(columns):
+        return given, columns
+    fit = [fit for fit in map(event, given) if fit is not None]
+    return fit, _columns(fit)
 
 
-def _plain_page(given: Sequence[Event]) -> bool:
-    """Whether nothing in *given* can be harmful: the usual case, told at once for all."""
-    if not given:
-        return True
-    ids, natives, times, _, profiles, emails, _, _ = zip(*given, strict=True)
+def _columns(given: Sequence[Event]) -> Columns:
+    return tuple(zip(*given, strict=True))
+
+
+def _plain_page(columns: Columns) -> bool:
+    """Whether nothing in *columns* can be harmful: the usual case, told at once for all."""
+    ids, natives, times, _, profiles, emails, _, _ = columns
     if not all(ids) or set(map(type, times)) != {int} or not EARLIEST <= min(times) <= max(times) <= LATEST:
         return False
     texts = "".join((*ids, *set(natives), *filter(None, profiles), *filter(None, emails)))

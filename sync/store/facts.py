@@ -15,9 +15,10 @@ from operator import not_
 
 import orjson
 
-from connectors.base import Event
+from connectors.base import Event, Json, Millis
 from sync.model import canonical_email
 from sync.store import archive, border, lookups, records
+from sync.store.border import Columns
 from sync.store.columns import Apart, Key, Row, insert, joined
 from sync.store.lookups import Record
 from sync.store.naming import Naming, Reader
@@ -37,10 +38,10 @@ class Written:
 
 def write_events(db: sqlite3.Connection, connection: int, events: Sequence[Event], naming: Naming) -> Written:
     """Take *events* of one page in."""
-    fit = border.events(events)
+    fit, columns = border.events(events)
     if not fit:
         return Written(refused=len(events))
-    page = _Page(db, connection, naming, fit)
+    page = _Page(db, connection, naming, fit, columns)
     page.take()
     page.finish()
     page.written.refused = len(events) - len(fit)
@@ -59,9 +60,11 @@ class _Kind:
 class _Page:
     """One page's look-ups, kept current while it is written. Plain events go in together, at the end."""
 
-    def __init__(self, db: sqlite3.Connection, connection: int, naming: Naming, events: Sequence[Event]) -> None:
+    def __init__(
+        self, db: sqlite3.Connection, connection: int, naming: Naming, events: Sequence[Event], columns: Columns,
+    ) -> None:
         self.db, self.connection, self.naming, self.events = db, connection, naming, events
-        self.ids, self.natives, _, _, self.profiles, self.emails, self.mutable, self.removed = zip(*events, strict=True)
+        self.ids, self.natives, self.times, self.properties, self.profiles, self.emails, self.mutable, self.removed = columns
         names = {native: naming.name(native) for native in set(self.natives)}
         types = lookups.types(db, set(names.values()))
         self.kinds = {
@@ -81,14 +84,16 @@ class _Page:
     def take(self) -> None:
         contacts = lookups.owners(self.db, self.connection, self.profiles, self.emails)
         told = self._told_as_records()
-        if not any(told):
-            self._take_plain(self.events, contacts)
-            return
         for event, contact in compress(zip(self.events, contacts, strict=True), told):
             if not self.kinds[event.native].ignored:
                 self._take_record(event, contact)
         plain = list(map(not_, told))
-        self._take_plain(list(compress(self.events, plain)), list(compress(contacts, plain)))
+        if self.floors or None in contacts:
+            plain = [
+                each and self._joins(event, contact) for each, event, contact in zip(plain, self.events, contacts, strict=True)
+            ]
+        columns: Columns = (self.ids, self.natives, self.times, self.properties, contacts)
+        self._take_plain(*(columns if all(plain) else [tuple(compress(column, plain)) for column in columns]))
 
     def finish(self) -> None:
         archive.take_back(self.db, sorted(self.void))
@@ -103,10 +108,10 @@ class _Page:
         self.written.new, self.written.repeated = self.written.new + fresh, self.written.repeated + len(rows) - fresh
 
     def _told_as_records(self) -> list[bool]:
-        """Of each event, whether it is a record's or ignored; all that share an id with one are. Just one False where none is."""
+        """Of each event, whether it is a record's or ignored; all that share an id with one are."""
         apart = {native for native, kind in self.kinds.items() if kind.same or kind.ignored}
         if not (apart or self.records or any(self.mutable) or any(self.removed)):
-            return [False]
+            return [False] * len(self.events)
         told = [
             mutable or removed or native in apart
             for mutable, removed, native in zip(self.mutable, self.removed, self.natives, strict=True)
@@ -114,35 +119,29 @@ class _Page:
         known = self.records.keys() | set(compress(self.ids, told))
         return [id_ in known for id_ in self.ids] if known else told
 
-    def _take_plain(self, events: Sequence[Event], contacts: Sequence[int | None]) -> None:
+    def _joins(self, event: Event, contact: int | None) -> bool:
+        """Whether a plain event is about somebody we know, and of a time that is kept; if not, it waits or was known once."""
+        kind = self.kinds[event.native].type
+        if event.at < self.floors.get(kind, event.at):
+            self.written.repeated += 1
+            return False
+        if contact is None:
+            self._wait(event)
+        return contact is not None
+
+    def _take_plain(
+        self, ids: Sequence[str], natives: Sequence[str], times: Sequence[Millis], properties: Sequence[Mapping[str, Json]],
+        contacts: Sequence[int],
+    ) -> None:
         """Facts that nothing changes. Of several with one key the first counts."""
-        if self.floors or None in contacts:
-            events, contacts = self._joined(events, contacts)
-        if not events:
-            return
-        ids, natives, times, properties, *_ = zip(*events, strict=True)
         types, connection = {native: kind.type for native, kind in self.kinds.items()}, self.connection
         keys = list(zip(map(types.__getitem__, natives), times, hashes_of(str(connection), ids), strict=True))
-        rows = [
+        rows: list[Row] = [
             (names, (*key, contact, connection, id_, *texts)) for key, contact, id_, (names, texts)
             in zip(keys, contacts, ids, map(self.shapes.apart, natives, properties), strict=True)
         ]
         self.plain = dict(zip(reversed(keys), reversed(rows), strict=True))
         self.written.repeated += len(rows) - len(self.plain)
-
-    def _joined(self, events: Sequence[Event], contacts: Sequence[int | None]) -> tuple[list[Event], list[int]]:
-        """Those about somebody we know, of a time that is kept; others wait."""
-        kept, owners = [], []
-        for event, contact in zip(events, contacts, strict=True):
-            kind = self.kinds[event.native].type
-            if event.at < self.floors.get(kind, event.at):
-                self.written.repeated += 1          # known once, and no longer kept
-            elif contact is None:
-                self._wait(event)
-            else:
-                kept.append(event)
-                owners.append(contact)
-        return kept, owners
 
     def _take_record(self, event: Event, contact: int | None) -> None:
         """The newest word on this source id counts, also when it says that it is void or somebody's whom we do not know yet."""
