@@ -56,27 +56,30 @@ def split(text: str) -> Apart:
     return tuple(names.split()), tuple(texts)
 
 
-def insert(db: sqlite3.Connection, conflict: str, rows: Iterable[Row]) -> None:
-    """Write events; *conflict*: "ignore" or "replace". Nulls are left out, since to bind one costs more than to bind a text; and rows
-    go in by key, which touches each page of the table once."""
+def insert(db: sqlite3.Connection, conflict: str, rows: Iterable[Row]) -> int:
+    """Write events; how many went in. *conflict*: "ignore" or "replace". Nulls are left out, since to bind one costs more than to bind
+    a text; and rows go in by key, which touches each page of the table once."""
     alike: dict[Names, list[tuple[int | str, ...]]] = defaultdict(list)
     for names, values in rows:
         alike[names].append(values)
+    written = 0
     for names, values_alike in alike.items():
         columns = ("type", "at", "hash", "contact", "connection", "source", "properties", *names)
         values_alike.sort()
-        write_rows(db, f"insert or {conflict} into events ({', '.join(columns)})", values_alike)
+        written += write_rows(db, f"insert or {conflict} into events ({', '.join(columns)})", values_alike)
+    return written
 
 
-def write_rows(db: sqlite3.Connection, statement: str, rows: Sequence[tuple[int | str, ...]]) -> None:
-    """Run *statement* for *rows*, all of one width: many in one step, since a step costs half of what a row does."""
+def write_rows(db: sqlite3.Connection, statement: str, rows: Sequence[tuple[int | str, ...]]) -> int:
+    """Run *statement* for *rows*, all of one width: many in one step, since a step costs half of what a row does. How many went in, not
+    counting what triggers write."""
     if not rows:
-        return
+        return 0
     one = f"({', '.join('?' * len(rows[0]))})"
     whole = len(rows) - len(rows) % AT_ONCE
     many = (tuple(chain.from_iterable(rows[start:start + AT_ONCE])) for start in range(0, whole, AT_ONCE))
-    db.executemany(f"{statement} values {', '.join([one] * AT_ONCE)}", many)
-    db.executemany(f"{statement} values {one}", rows[whole:])
+    written = db.executemany(f"{statement} values {', '.join([one] * AT_ONCE)}", many).rowcount
+    return written + db.executemany(f"{statement} values {one}", rows[whole:]).rowcount
 
 
 def together(texts: Sequence[str | None], decode: Any = orjson.loads) -> dict[str, Json]:

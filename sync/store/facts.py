@@ -99,12 +99,10 @@ class _Page:
         archive.take_back(self.db, sorted(self.void))
         changes = {id_: (was, self.records.get(id_)) for id_, was in self.before.items()}
         records.replace(self.db, self.connection, changes, self.texts)
-        before = self.db.total_changes
         sealed = archive.known(self.db, self.plain)
         self.written.repeated += len(sealed)
         rows = [row for key, row in self.plain.items() if key not in sealed] if sealed else self.plain.values()
-        insert(self.db, "ignore", rows)
-        fresh = self.db.total_changes - before
+        fresh = insert(self.db, "ignore", rows)
         self.written.new, self.written.repeated = self.written.new + fresh, self.written.repeated + len(rows) - fresh
 
     def _told_as_records(self) -> list[bool]:

@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 from connectors.base import Event, EventName
 from sync.config.load import load
 from sync.source import naming_of
+from sync.store import changes
 from sync.store.facts import join_known_strays
 from sync.store.naming import Naming, at_path
 from sync.store.store import Store
@@ -45,6 +46,14 @@ def test_an_event_told_twice_is_counted_once(store: Store) -> None:
     told = tell(store, 1, second, first)
     assert (told.new, told.repeated) == (0, 2)
     assert times(store) == [NOW, NOW]
+
+
+def test_an_event_counts_once_as_new_also_while_a_tick_listens(store: Store) -> None:
+    write(store, 1, profile("p1"))
+    changes.listen(store)
+    page = [event(f"e{number}", "Clicked", NOW + number) for number in range(60)]
+    first, again = tell(store, 1, *page), tell(store, 1, *page)
+    assert (first.new, first.repeated, again.new, again.repeated) == (60, 0, 0, 60)
 
 
 def test_one_source_id_on_two_connections_is_two_events(store: Store) -> None:
