@@ -99,5 +99,5 @@ def people_of(family: FamilySpec, snapshot: Snapshot, now: Millis) -> dict[str, 
 
 def _held(store: Store, name: str) -> bool:
     """Whether anybody is left in a segment's record, or on its targets by our doing, or under way there."""
-    members = segments.last_members(store.db, name)
+    members = segments.last_members(store, name)
     return (members is not None and len(members) > 0) or any(left.ours or left.letters for left in lives.left(store.db, name))

@@ -57,7 +57,7 @@ class StoreSnapshot:
         return pa.array(texts, pa.string()).dictionary_encode()
 
     def kept(self, segment: str) -> Ints | None:
-        found = segments.last_members(self.store.db, segment)
+        found = segments.last_members(self.store, segment)
         return None if found is None else np.unique(found).astype(np.int64)
 
     def pasts(self, path: Path) -> pa.Table:

@@ -202,11 +202,12 @@ def standing(store: Store) -> dict[str, Standing]:
         return {name: Standing(name, rule, at, _held(db, name), failure) for name, rule, at, failure in rows}
 
 
-def last_members(db: sqlite3.Connection, name: str) -> Members | None:
+def last_members(store: Store, name: str) -> Members | None:
     """Who is in a segment by its last evaluation that worked, merged contacts as those they went into; None when there was none."""
-    if db.execute("select 1 from segments where name = ? and evaluated > 0", (name,)).fetchone() is None:
-        return None
-    return entries.merged(db).resolve(_held(db, name))
+    with store.reading() as db:
+        if db.execute("select 1 from segments where name = ? and evaluated > 0", (name,)).fetchone() is None:
+            return None
+        return entries.merged(db).resolve(_held(db, name))
 
 
 def _known(db: sqlite3.Connection, name: str) -> _Known | None:

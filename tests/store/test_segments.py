@@ -106,6 +106,30 @@ def test_what_a_move_writes_does_not_grow_with_the_members(store: Store) -> None
     assert len(segments.standing(store)["vip"].members) == 99_999
 
 
+@pytest.mark.parametrize("look", ["standing", "last_members"])
+def test_a_reader_loses_no_move_that_becomes_part_of_a_pack_while_it_reads(
+    store: Store, look: str, monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    write(store, 1, *(profile(f"p{n}") for n in range(30)))
+    for members in (range(20), range(25)):
+        with store.transaction() as db:
+            segments.write(db, "vip", "rule", ids(members), NOW)
+    monkeypatch.setattr(entries, "WAITING", 6)
+    waiting = entries._waiting
+
+    def packed_before(db: Any, name: str) -> Any:
+        monkeypatch.setattr(entries, "_waiting", waiting)
+        with store.transaction() as writing:
+            segments.write(writing, "vip", "rule", ids(range(26)), NOW + 1)
+        return waiting(db, name)
+
+    monkeypatch.setattr(entries, "_waiting", packed_before)
+    with Store.reader(store.path) as reader:
+        found = segments.standing(reader)["vip"].members if look == "standing" else segments.last_members(reader, "vip")
+        assert found is not None
+        assert found.tolist() == list(range(25))
+
+
 def leave(store: Store, went: set[int], left: set[int]) -> None:
     with store.transaction() as db:
         segments.move(db, [segments.Move("vip", "rule", ids([]), ids(went), lambda: ids(left), settled=True)], NOW, 0)
