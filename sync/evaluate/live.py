@@ -85,12 +85,13 @@ class Live:
             segments.stamp(db, at)
         return diff
 
-    def _adopt(self, engine: TickEngine, now: Millis) -> None:
-        """Go on with other rules: those of a family's new segments, or without those that are gone."""
+    def _adopt(self, engine: TickEngine, now: Millis, before: Mapping[str, str]) -> None:
+        """Go on with other rules: those of a family's new segments, or without those that are gone. *before*: digests of the rules until
+        then, by which people move who move until then."""
         failed, at = dict(engine.failures), max(now, engine.frontier.now)
         try:
             with self._store.transaction() as db, self.source.changes(engine.properties) as heard:
-                with self._record(db, at) as record:
+                with self._record(db, at, before) as record:
                     engine.advance(at, heard, record)
                 with self._record(db, at) as record:
                     diff = engine.adopt(self._rules, record)
@@ -130,14 +131,15 @@ class Live:
         return found
 
     @contextmanager
-    def _record(self, db: sqlite3.Connection, now: Millis) -> Iterator[Record]:
-        """Keeps what a tick says: at once where another segment looks at it, else all together when the block ends."""
-        merges, moves = entries.merges(db), list[segments.Move]()
+    def _record(self, db: sqlite3.Connection, now: Millis, digests: Mapping[str, str] | None = None) -> Iterator[Record]:
+        """Keeps what a tick says: at once where another segment looks at it, else all together when the block ends. *digests*: of the
+        rules by which it says so, where these are not the config's."""
+        merges, moves, rules = entries.merges(db), list[segments.Move](), digests or self._digests
 
         def record(name: str, members: Mask, came: Ints, went: Ints) -> None:
             if name not in self._rules:             # the config has it no longer
                 return
-            rule, settled = self._digests[name], not self._grounds[name].waiting
+            rule, settled = rules[name], not self._grounds[name].waiting
             if name not in self._told:
                 segments.write(db, name, rule, _numbers(members), now, settled=settled)
                 self._told.add(name)
@@ -164,12 +166,12 @@ class Live:
     def evaluation(self, config: Config, now: Millis) -> Evaluation:
         """What stands at *now* under *config*, with all that is known of the data below it; in the place of a full pass. Raises
         StoreError."""
-        edited = {name: segment.rule for name, segment in config.segments.items()} != self._rules
+        edited, before = {name: segment.rule for name, segment in config.segments.items()} != self._rules, self._digests
         self._take(config)
         self._grounds = grounds_of(self._store, config, self._sources, now)
         self._following = True
         if edited and self._engine is not None:
-            self._adopt(self._engine, now)
+            self._adopt(self._engine, now, before)
         self.tick(now)
         if self._engine is None:
             raise RuntimeError("a tick left no engine")

@@ -10,9 +10,10 @@ import pytest
 from connectors.base import DAY, SECOND, ProfileId
 from sync.config.load import load
 from sync.config.model import Config
+from sync.evaluate import live as live_module
 from sync.evaluate.families import refreshed
 from sync.evaluate.live import Live
-from sync.evaluate.run import evaluate
+from sync.evaluate.run import Ground, evaluate
 from sync.insight.verifying import verify
 from sync.source import origins
 from sync.store import entries, segments
@@ -154,6 +155,24 @@ def test_after_a_full_pass_verify_agrees_too_and_not_once_more_was_taken_in(stor
     assert found.differences == {}
     write(store, 1, profile("p3", "three@example.com"))
     assert verify(store, config, sources) is None
+
+
+def test_who_moved_before_a_rule_was_edited_has_a_time_and_who_moves_by_the_edit_has_none(
+    store: Store, config: Config, tmp_path: Path, monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(live_module, "grounds_of", lambda *_: dict.fromkeys(config.segments, Ground("", "", ())))
+    live = Live(store, config, origins(config, store))
+    live.evaluation(config, NOW)
+    live.evaluation(config, NOW + SECOND)
+    tell_order(store, "o1", NOW - 30 * SECOND, 12, "p1")
+    live.tick(NOW + 2 * SECOND)
+    tell_order(store, "o2", NOW + 3 * SECOND, 12, "p2")
+    (tmp_path / "config.yaml").write_text(CONFIG.lstrip().replace("within: 20s", "within: 1m", 1))
+    edited, problems = load(tmp_path / "config.yaml")
+    assert edited is not None, problems
+    live.evaluation(edited, NOW + 3 * SECOND)
+    assert members(store)["clicked"] == [0, 1]
+    assert entries.changes(store, "clicked").contacts.tolist() == [1]
 
 
 FAMILY = """
