@@ -74,8 +74,8 @@ def opened(config: Config, clock: Clock, *, progress: bool, stop: threading.Even
 
 @contextmanager
 def reading(config: Config) -> Iterator[Store]:
-    """The store for reading, also while the daemon works; StoreError when there is none, or when it is damaged."""
-    with Store.reader(Path(config.settings.store)) as store:
+    """The store for reading, as of one moment, also while the daemon works; StoreError when there is none, or when it is damaged."""
+    with Store.reader(Path(config.settings.store)) as store, store.reading():
         yield store
 
 

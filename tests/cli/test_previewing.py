@@ -4,8 +4,15 @@ from __future__ import annotations
 
 import re
 from pathlib import Path
+from typing import Any
 
-from tests.cli.ground import Ground, said
+import pytest
+
+from connectors.base import VirtualClock
+from sync.evaluate.from_store import StoreSnapshot
+from sync.store.store import Store
+from tests.cli.ground import NOW, Ground, said
+from tests.store import ground as stored
 
 
 def addresses(ground: Ground) -> set[str]:
@@ -57,3 +64,24 @@ def test_a_segment_that_is_not_there_is_told_with_the_nearest(applied: Ground) -
     wrong = applied("preview", "buyer")
     assert (wrong.code, wrong.out) == (2, "")
     assert "did you mean 'buyers'?" in wrong.err
+
+
+def test_a_preview_is_of_one_moment_while_contacts_come_in(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    path = tmp_path / "config.yaml"
+    path.write_text(
+        "version: 1\nsettings: {timezone: UTC, store: store.db}\nconnections: {mailchimp: {key: {env: K}}}\n"
+        "fields: {city: {first_of: [mailchimp.CITY]}}\nsegments: {here: {contact: {city: Rome}}}\n",
+    )
+    fields = StoreSnapshot.fields
+    with Store.writer(tmp_path / "store.db") as store:
+        stored.write(stored.connected(store), 1, stored.profile("p1", fields={"CITY": "Rome"}))
+
+        def somebody_came_before(snapshot: StoreSnapshot, path: Any) -> Any:
+            assert len(snapshot.alive) == 1
+            stored.write(store, 1, stored.profile("p2", fields={"CITY": "Rome"}))
+            return fields(snapshot, path)
+
+        monkeypatch.setattr(StoreSnapshot, "fields", somebody_came_before)
+        shown = said("preview", "here", "-c", str(path), clock=VirtualClock(NOW))
+    assert (shown.code, shown.err) == (0, "")
+    assert "here: 1 of 1 contacts" in shown.out
