@@ -143,10 +143,10 @@ class _Page:
 
     def _take_record(self, event: Event, contact: int | None) -> None:
         """The newest word on this source id counts, also when it says that it is void or somebody's whom we do not know yet."""
-        id_, native, at, properties, _, _, mutable, removed = event
+        id_, native, at, properties, _, _, _, removed = event
         kind = self.kinds[native]
         known = self.records.get(id_)
-        if known is None and (removed or not mutable):      # it may have come as a plain event before it was void, or before `same:`
+        if known is None:                           # it may have come as a plain event before it was void, or before `same:`
             self.void.append((kind.type, at, hash_of(str(self.connection), id_)))
         if self.strays:
             self.db.execute("delete from strays where connection = ? and source = ?", (self.connection, id_))

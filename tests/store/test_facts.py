@@ -132,6 +132,15 @@ def test_a_plain_event_that_was_superseded_is_taken_back(store: Store, one_page:
     assert facts_of(store) == []
 
 
+@pytest.mark.parametrize("one_page", [True, False])
+def test_a_plain_event_that_turns_out_to_be_a_record_is_one_fact(store: Store, one_page: bool) -> None:
+    write(store, 1, profile("p1"))
+    told, again = event("e1", "Viewed"), event("e1", "Viewed", mutable=True)
+    for page in [(told, again)] if one_page else [(told,), (again,)]:
+        tell(store, 1, *page)
+    assert times(store) == [NOW]
+
+
 def test_a_record_that_now_belongs_to_a_stranger_waits_for_that_stranger(store: Store) -> None:
     write(store, 1, profile("p1"))
     tell(store, 1, order("o1", 1, mutable=True))
