@@ -119,14 +119,13 @@ class Live:
         return engine.start
 
     def _standing(self, db: sqlite3.Connection) -> dict[str, Mask]:
-        """Members as they stand in the store, by contact id; those who were merged are the ones they went into."""
+        """Members as they stand in the store, by contact id."""
         (size,) = db.execute("select coalesce(max(id), -1) + 1 from contacts").fetchone()
-        merged = entries.merged(db)
         found = {}
         for name, held in segments.standing(self._store).items():
             if name in self._rules:
                 found[name] = np.zeros(size, bool)
-                found[name][merged.resolve(held.members)] = True
+                found[name][held.members] = True
         self._told = set(found)
         return found
 

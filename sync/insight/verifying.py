@@ -12,7 +12,7 @@ from sync.config.model import Config
 from sync.evaluate.full_pass import full_pass
 from sync.evaluate.run import digests_of, snapshot_of
 from sync.source import Origin
-from sync.store import entries, segments
+from sync.store import segments
 from sync.store.store import Store
 
 
@@ -45,7 +45,7 @@ def verify(store: Store, config: Config, sources: Mapping[str, Origin]) -> Verif
         if stamped is None or not stamped[1]:
             return None
         rules = {name: segment.rule for name, segment in config.segments.items()}
-        digests, standing, merged = digests_of(config, sources), segments.standing(store), entries.merged(db)
+        digests, standing = digests_of(config, sources), segments.standing(store)
         result = full_pass(snapshot_of(store, config, sources, rules.values()), rules, stamped[0])
     same = [name for name in rules if name in standing and standing[name].rule in (digests[name], "")]
     found = {}
@@ -55,7 +55,6 @@ def verify(store: Store, config: Config, sources: Mapping[str, Origin]) -> Verif
             found[name] = Difference(0, 0, failure or held.failure or "")
         elif not failure:
             members = np.flatnonzero(result.members[name])
-            before = np.unique(merged.resolve(held.members))
-            missing, surplus = len(np.setdiff1d(members, before)), len(np.setdiff1d(before, members))
+            missing, surplus = len(np.setdiff1d(members, held.members)), len(np.setdiff1d(held.members, members))
             found |= {name: Difference(missing, surplus)} if missing or surplus else {}
     return Verified(stamped[0], len(same), tuple(name for name in rules if name not in same), found)

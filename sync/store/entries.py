@@ -61,6 +61,13 @@ class Merged:
         found: Ids = np.where(self.absorbed[place] == contacts, self.survivors[place], contacts).astype(np.int32)
         return found
 
+    def among(self, members: Ids) -> Ids:
+        """*members*, ascending, with those that were merged away replaced: ascending, each once."""
+        if not len(self.absorbed) or not len(members):
+            return members
+        place = np.searchsorted(members, self.absorbed).clip(max=len(members) - 1)
+        return np.unique(self.resolve(members)) if (members[place] == self.absorbed).any() else members
+
 
 # --- writing ----------------------------------------------------------------------------------------------------------------
 

@@ -196,10 +196,10 @@ def data_digest(db: sqlite3.Connection) -> str:
 
 
 def standing(store: Store) -> dict[str, Standing]:
-    """All that were ever evaluated. StoreError when a membership is not what was written."""
+    """All that were ever evaluated, merged contacts as those they went into. StoreError when a membership is not what was written."""
     with store.reading() as db:
-        rows = db.execute("select name, rule, evaluated, failure from segments order by name").fetchall()
-        return {name: Standing(name, rule, at, _held(db, name), failure) for name, rule, at, failure in rows}
+        rows, merged = db.execute("select name, rule, evaluated, failure from segments order by name").fetchall(), entries.merged(db)
+        return {name: Standing(name, rule, at, merged.among(_held(db, name)), failure) for name, rule, at, failure in rows}
 
 
 def last_members(store: Store, name: str) -> Members | None:
@@ -207,7 +207,7 @@ def last_members(store: Store, name: str) -> Members | None:
     with store.reading() as db:
         if db.execute("select 1 from segments where name = ? and evaluated > 0", (name,)).fetchone() is None:
             return None
-        return entries.merged(db).resolve(_held(db, name))
+        return entries.merged(db).among(_held(db, name))
 
 
 def _known(db: sqlite3.Connection, name: str) -> _Known | None:

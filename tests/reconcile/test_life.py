@@ -120,3 +120,13 @@ def test_two_segments_that_were_both_applied_are_not_made_one(town: Town) -> Non
     town.configure("segments: {best: {contact: {klaviyo.plan: gold}, sync: {klaviyo: {list: Best}}, was: vip}}\n")
     with pytest.raises(ConfigError, match="cannot take over what is left of 'vip'"):
         carry_over(town.store, town.street.config)
+
+
+def test_a_member_who_merges_into_somebody_who_was_none_stays_on_the_list(town: Town) -> None:
+    town.person(0, "silver")
+    town.sync()
+    town.toys["klaviyo"].people.pop(pid(0))
+    town.person(3, absorbed=(pid(0),))
+    _, judged, _ = town.plan()
+    assert segments.standing(town.store)["vip"].members.tolist() == [0, 1, 2], "the longer-known contact survives"
+    assert judged[KEY].plan.changes == ()
