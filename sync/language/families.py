@@ -24,11 +24,19 @@ class Families:
     def __init__(self, names: Collection[str] = ()) -> None:
         self.names = names
         self.asked: dict[str, set[str]] = {}
+        self._meant: dict[str, tuple[str, str]] = {}        # segment → the family and the value that were first asked so
 
     def segment(self, name: str, value: str) -> str:
         """The segment of family *name* for *value* (as `distinct` calls it), which there has to be from now on."""
         self.asked.setdefault(name, set()).add(value)
-        return name.replace(SLOT, plain_word(value))
+        segment = name.replace(SLOT, plain_word(value))
+        self._meant.setdefault(segment, (name, value))
+        return segment
+
+    def twin(self, name: str, value: str) -> str | None:
+        """What else was asked under the name of that segment, in words."""
+        other, meant = self._meant[self.segment(name, value)]
+        return None if (other, meant) == (name, value) else f"'{meant}' of '{other}'"
 
     def holding(self, segment: str) -> str | None:
         """A family one of whose segments may be called so."""

@@ -94,7 +94,13 @@ def _of_family(reader: Reader, said: Mapping) -> str | None:
     value = reader.literal(of, "'of'")
     if family is None or value is None:
         return None
-    return reader.scope.families.segment(family, key_of(value))
+    key, families = key_of(value), reader.scope.families
+    name, twin = families.segment(family, key), families.twin(family, key)
+    if name in reader.scope.segments:
+        reader.complain(of.place, f"the segment for '{key}' would be called '{name}', as another one is", "give that one another name")
+    elif twin is not None:
+        reader.complain(of.place, f"'{key}' and {twin} both give the name '{name}', so neither could be told", "ask only one of them")
+    return name
 
 
 def _member_of(reader: Reader, mapping: Mapping) -> Node | None:

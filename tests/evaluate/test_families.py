@@ -205,6 +205,17 @@ def test_a_segment_of_a_family_that_is_named_wrongly_is_told_how(tmp_path: Path,
     assert says in str(problems[0])
 
 
+@pytest.mark.parametrize(("others", "says"), [
+    ("  session_ops: {event: klaviyo.Registered}\n", "the segment for 'Ops' would be called 'session_ops', as another one is"),
+    ("  also: {segment: {family: session_<value>, of: OPS}}\n", "'OPS' and 'Ops' of 'session_<value>' both give the name 'session_ops'"),
+])
+def test_a_value_whose_segment_would_have_a_name_that_is_taken_cannot_be_asked(tmp_path: Path, others: str, says: str) -> None:
+    (tmp_path / "config.yaml").write_text(f"{HEAD}{FAMILY}  asks: {{segment: {{family: session_<value>, of: Ops}}}}\n{others}")
+    found, problems = load(tmp_path / "config.yaml")
+    assert found is None
+    assert says in str(problems[0])
+
+
 def test_a_family_that_asks_who_asks_it_is_a_ring(tmp_path: Path) -> None:
     ring = "  asks: {segment: {family: session_<value>, of: Ops}}\n"
     (tmp_path / "config.yaml").write_text(HEAD + FAMILY + "    segment: asks\n" + ring)
