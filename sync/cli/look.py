@@ -29,7 +29,8 @@ def status(clock: Clock, path: Path | None, as_json: bool) -> None:
 def _show_status(found: dict[str, Any]) -> str:
     streams = [[s["connection"], s["stream"], "not to the end yet" if s["age_ms"] is None else f"{span(s['age_ms'])} ago",
                 f"{s['rows']:,}", s["error"]] for s in found["streams"]]
-    segments = [[name, f"{s['members']:,}", f"{span(s['age_ms'])} ago", _segment_remark(s)] for name, s in found["segments"].items()]
+    segments = [[name, f"{s['members']:,}", "never" if s["age_ms"] is None else f"{span(s['age_ms'])} ago", _segment_remark(s)]
+                for name, s in found["segments"].items()]
     targets = [[key, f"{t['members']:,}", f"{t['ours']:,}", f"{t['waiting']:,}", f"{t['dead']:,}", _remark(t)]
                for key, t in found["targets"].items()]
     parts = [

@@ -44,8 +44,8 @@ def _streams(store: Store, now: Millis) -> list[dict[str, Any]]:
 
 def _segments(store: Store, config: Config, now: Millis) -> dict[str, Any]:
     return {
-        name: {"members": len(s.members), "age_ms": now - s.evaluated, "failure": s.failure or "", "configured": name in config.segments,
-               "enabled": name not in config.segments or config.segments[name].enabled}
+        name: {"members": len(s.members), "age_ms": now - s.evaluated if s.evaluated else None, "failure": s.failure or "",
+               "configured": name in config.segments, "enabled": name not in config.segments or config.segments[name].enabled}
         for name, s in segments.standing(store).items()
     }
 

@@ -219,6 +219,13 @@ def test_a_bug_of_ours_is_code_70_with_a_traceback_and_no_address(ground: Ground
     assert "pk_0123" not in found.err
 
 
+def test_status_says_of_a_segment_that_never_was_evaluated_that_it_never_was(ground: Ground) -> None:
+    ground.change("  buyers:\n", "  buyers:\n    enabled: false\n")
+    ground("plan")
+    assert ground.data("status")["segments"]["buyers"]["age_ms"] is None
+    assert "buyers         0  never  " in ground("status").out
+
+
 def test_what_a_person_wrote_as_a_reason_is_kept_with_the_run(ground: Ground) -> None:
     ground.change("adds: {share: 100%, at_most: 100000}", "adds: {share: 100%, at_most: 3}")
     plan = ground.data("plan")
