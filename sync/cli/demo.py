@@ -18,6 +18,7 @@ from typing import Any
 
 import click
 import orjson
+from click.core import ParameterSource
 
 from connectors.base import DAY, HOUR, Clock, Millis, VirtualClock
 from sync.model import ExitCode, SegmentdError
@@ -34,12 +35,14 @@ ROUNDS = 12                                         # of sync, until bad weather
 @click.option("--keep", type=click.Path(path_type=Path, file_okay=False), help="Leave config and store in this folder.")
 @click.option("--scene", is_flag=True, help="Instead: half a minute on the real clock; a click, a tag, the tag coming off by itself.")
 @click.option("--json", "as_json", is_flag=True, help="End with one JSON object instead of text.")
-@click.pass_obj
-def demo(clock: Clock, people: int, weather: str, seed: int, keep: Path | None, scene: bool, as_json: bool) -> int:
+@click.pass_context
+def demo(context: click.Context, people: int, weather: str, seed: int, keep: Path | None, scene: bool, as_json: bool) -> int:
     """Load real purchase history into three emulated platforms; check, plan, apply; let somebody buy; sync; look."""
     from connectors.sandbox.control import SharedClock
 
+    clock: Clock = context.obj
     if scene:
+        _refuse(context, "people", "weather", "seed")
         return _scene(clock, keep, as_json)
     start = clock.now() // DAY * DAY + 12 * HOUR
     with _folder(keep) as folder, _platforms("--virtual") as urls:
@@ -55,6 +58,13 @@ def demo(clock: Clock, people: int, weather: str, seed: int, keep: Path | None, 
         click.echo(orjson.dumps(story, option=orjson.OPT_INDENT_2).decode())
     well = story["equals_truth"] and story["moved"] and story["syncs"][-1]["changes"] == 0 and story["consent_calls"] == 0
     return ExitCode.OK if well else ExitCode.FAILED
+
+
+def _refuse(context: click.Context, *names: str) -> None:
+    """Complain of options that somebody gave and that --scene would not heed."""
+    given = [f"--{name}" for name in names if context.get_parameter_source(name) is not ParameterSource.DEFAULT]
+    if given:
+        raise click.UsageError(f"--scene has people and weather of its own; leave out {', '.join(given)}")
 
 
 def _scene(clock: Clock, keep: Path | None, as_json: bool) -> int:

@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from sync.cli.main import main
+from sync.model import ExitCode
 
 README = Path(__file__).parents[2] / "README.md"
 
@@ -26,3 +27,9 @@ def test_the_readme_shows_what_the_scene_prints_and_no_tag_comes_off_too_early(c
     off = re.search(r"The tag is off: ([0-9.]+) s after the click", played)
     assert off is not None
     assert float(off[1]) >= 20
+
+
+@pytest.mark.parametrize("option", [("--people", "100"), ("--weather", "stormy"), ("--seed", "7")])
+def test_options_that_the_scene_would_not_heed_are_refused(capsys: pytest.CaptureFixture[str], option: tuple[str, str]) -> None:
+    assert main(["demo", "--scene", *option]) == ExitCode.CONFIG
+    assert f"leave out {option[0]}" in capsys.readouterr().err
