@@ -106,7 +106,7 @@ class Scene:
             telling = threading.Thread(target=self._tell, args=(process, ready), daemon=True)
             telling.start()
             try:
-                if not ready.wait(PATIENCE):
+                if not ready.wait(PATIENCE) or process.poll() is not None:
                     raise SegmentdError("`segmentd run` did not start")
                 yield
             finally:
@@ -115,13 +115,16 @@ class Scene:
                 telling.join()
 
     def _tell(self, process: subprocess.Popen[str], ready: threading.Event) -> None:
-        """Say each line that the daemon says; of runs that changed nothing only the first, which is when it is *ready*."""
+        """Say each line that the daemon says; of runs that changed nothing only the first, which is when it is *ready*: to work, or,
+        when it says no more, to be asked what came of it."""
         for line in process.stderr or ():
             said = line.strip().removeprefix("segmentd: ")
             if not (said.startswith(NOTHING) and ready.is_set()):
                 self.say(f"  {said}")
             if said.startswith(NOTHING):
                 ready.set()
+        process.wait()
+        ready.set()
 
     def click(self, person: str, address: str) -> Millis:
         """When, in whole seconds, as Klaviyo keeps the times of events."""

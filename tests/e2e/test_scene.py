@@ -3,12 +3,17 @@
 from __future__ import annotations
 
 import re
+import time
 from pathlib import Path
+from typing import cast
 
 import pytest
 
+from connectors.clock import SystemClock
+from sync.cli.demo import Stage
 from sync.cli.main import main
-from sync.model import ExitCode
+from sync.cli.scene import PATIENCE, Scene
+from sync.model import ExitCode, SegmentdError
 
 README = Path(__file__).parents[2] / "README.md"
 
@@ -33,3 +38,11 @@ def test_the_readme_shows_what_the_scene_prints_and_no_tag_comes_off_too_early(c
 def test_options_that_the_scene_would_not_heed_are_refused(capsys: pytest.CaptureFixture[str], option: tuple[str, str]) -> None:
     assert main(["demo", "--scene", *option]) == ExitCode.CONFIG
     assert f"leave out {option[0]}" in capsys.readouterr().err
+
+
+def test_a_daemon_that_ends_at_once_is_told_at_once(tmp_path: Path) -> None:
+    began = time.monotonic()
+    scene = Scene(tmp_path, cast(Stage, None), SystemClock(), quiet=True)
+    with pytest.raises(SegmentdError, match="did not start"), scene.daemon():
+        pass
+    assert time.monotonic() - began < PATIENCE / 2
