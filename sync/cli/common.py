@@ -154,7 +154,7 @@ def unknown(what: str, word: str, known: Iterable[str], where: str = "the config
 
     names = list(known)
     near = difflib.get_close_matches(word, names, 1)
-    has = f"did you mean {near[0]!r}?" if near else f"it has {', '.join(names)}" if names else f"it has no {what}s"
+    has = f"did you mean {near[0]!r}?" if near else f"it has {', '.join(names)}" if names else "it has none"
     return click.UsageError(f"no {what} {word!r} in {where}; {has}")
 
 

@@ -41,7 +41,7 @@ def retire(clock: Clock, path: Path | None, as_json: bool, name: str, dry_run: b
         if not of_family and name not in gone:
             raise unknown("segment that left the config", name, gone, "the store")
         found: dict[str, Any] = {
-            "segment": name, "retired": not dry_run,
+            "segment": name, "segments": going, "retired": not dry_run,
             "targets": [
                 {"target": t.key, "members": t.members, "ours": t.ours, "letters": t.letters}
                 for each in going for t in lives.left(store.db, each)
@@ -58,9 +58,12 @@ def retire(clock: Clock, path: Path | None, as_json: bool, name: str, dry_run: b
 
 
 def _shown(found: dict[str, Any]) -> str:
-    would = "is" if found["retired"] else "would be"
+    going = found["segments"]
+    alone = going == [found["segment"]]
+    what = f"segment {going[0]}" if alone else f"{counted(len(going), 'segment')} of {found['segment']} ({', '.join(going)})"
+    would = "would be" if not found["retired"] else "is" if len(going) == 1 else "are"
     lines = [
         f"{t['target']}: {counted(t['members'], 'member')} left as they are, {t['ours']:,} of them ours until now; "
         f"{counted(t['letters'], 'change')} dropped" for t in found["targets"]
     ]
-    return "\n".join([*lines, f"segment {found['segment']} {would} forgotten, with the record of who entered and left it"])
+    return "\n".join([*lines, f"{what} {would} forgotten, with the record of who entered and left"])

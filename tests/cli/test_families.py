@@ -32,7 +32,11 @@ def test_the_segments_of_a_family_are_planned_filled_and_explained(tmp_path: obj
         assert (refused.code, "no segment 'readers_nothing'" in refused.err) == (2, True)
         assert "readers_<value>" in ground("config").out
         ground.change(FAMILY, "")
-        assert ground("retire", names[0], "--dry-run").code == 0
+        assert ground("retire", names[0], "--dry-run").out.endswith(
+            f"segment {names[0]} would be forgotten, with the record of who entered and left\n")
+        would = f"{len(names)} segments of readers_<value> ({', '.join(names)}) would be forgotten"
+        assert would in ground("retire", "readers_<value>", "--dry-run").out
         assert len(ground.data("retire", "readers_<value>")["targets"]) == len(names)
-        assert ground("retire", "readers_<value>").code == 2
+        gone = ground("retire", "readers_<value>")
+        assert (gone.code, "it has none" in gone.err) == (2, True)
         assert not set(ground.data("status")["segments"]) & set(names)
