@@ -56,9 +56,10 @@ def renamed(store: Store, config: Config, digests: Mapping[str, str]) -> dict[st
 
 
 def unnamed(store: Store, config: Config, digests: Mapping[str, str]) -> list[Problem]:
-    """A warning for each new segment that looks like one that is gone from the config: its targets would be frozen."""
+    """A warning for each new segment that looks like one that is gone from the config: its targets, if it has any, would be frozen."""
     return [
-        Problem(spec.place, f"warning: segment '{spec.name}': {alike(old, spec.family)}, and until then its targets are frozen")
+        Problem(spec.place, f"warning: segment '{spec.name}': {alike(old, spec.family)}"
+                + (", and until then its targets are frozen" if spec.targets else ""))
         for spec, old in ((config.segments[new], old) for new, old in renamed(store, config, digests).items())
     ]
 

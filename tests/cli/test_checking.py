@@ -77,6 +77,10 @@ def test_a_new_segment_that_looks_like_one_that_is_gone_is_told_as_the_plan_tell
         "buyers`, and until then its targets are frozen",
     ]
     assert told(applied, path, "--quick") == []
+    sync = next(each for each in path.read_text().splitlines(keepends=True) if "{tag: Buyers" in each)
+    bare = applied.folder / "bare.yaml"
+    bare.write_text(path.read_text().replace(sync, ""))
+    assert told(applied, bare)[0].endswith("or `segmentd retire buyers`"), "without targets nothing is frozen"
     path.write_text(path.read_text().replace("  shoppers:", "  shoppers:\n    was: buyers"))
     assert told(applied, path) == []
 
