@@ -36,12 +36,12 @@ def diff(clock: Clock, old: Path, new: Path, only: tuple[str, ...], sample: int,
     from sync.insight.comparison import compare
 
     configs = read_config(old), read_config(new)
-    for name in only:
-        known = {**configs[0].segments, **configs[1].segments}
-        if name not in known and not (configs[0].families or configs[1].families):
-            raise unknown("segment", name, known)
     with reading(configs[1]) as store:
         found = compare(store, *configs, clock.now(), sample, only)
+        known = {**configs[0].segments, **configs[1].segments, **{each.segment: each for each in found}}
+        for name in only:
+            if name not in known:
+                raise unknown("segment", name, known)
         people = {contact: addresses_of(store, [contact], masked=not show_addresses)[0]
                   for each in found for contact in (*each.entering, *each.leaving)}
     data = {

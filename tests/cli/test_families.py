@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from connectors.base import VirtualClock
 from connectors.sandbox.server import Sandbox
-from tests.cli.ground import NOW, build
+from tests.cli.ground import NOW, build, said
 
 FAMILY = """
   readers_<value>:
@@ -28,6 +28,10 @@ def test_the_segments_of_a_family_are_planned_filled_and_explained(tmp_path: obj
         targets = ground.data("status")["targets"]
         assert {target.split("/")[0] for target in targets} == set(names)
         assert ground("preview", names[0]).code == 0
+        compared = [str(ground.config), str(ground.config), "--segment"]
+        assert "1 segment the same" in said("diff", *compared, names[0], clock=clock).out
+        unheard = said("diff", *compared, "readers_nothing", clock=clock)
+        assert (unheard.code, "no segment 'readers_nothing'" in unheard.err) == (2, True)
         refused = ground("explain", "nobody@example.com", "readers_nothing")
         assert (refused.code, "no segment 'readers_nothing'" in refused.err) == (2, True)
         assert "readers_<value>" in ground("config").out
