@@ -51,7 +51,7 @@ def preview(clock: Clock, path: Path | None, as_json: bool, segment: str, sample
 def _as_data(found: Preview, people: list[str]) -> dict[str, Any]:
     return {
         "segment": found.segment, "at": exact(found.at), "contacts": found.contacts, "members": found.members, "failure": found.failure,
-        "conditions": _count_data(found.counts),
+        "waiting": found.waiting, "conditions": _count_data(found.counts),
         "sample": [{"contact": contact, "address": address} for contact, address in zip(found.sample, people, strict=True)],
         "trend": [{"at": exact(at), "members": members} for at, members in found.trend],
         "overlap": [{"segment": each.segment, "members": each.members, "both": each.both} for each in found.overlaps],
@@ -71,6 +71,8 @@ def _lines(found: Preview, people: list[str]) -> Iterator[str]:
         yield f"{found.segment} cannot be answered: {found.failure}"
     else:
         yield f"{found.segment}: {found.members:,} of {found.contacts:,} contacts ({share(found.members, found.contacts)})"
+    if found.waiting:
+        yield f"Not all of its data is in: {found.waiting}"
     yield ""
     yield table([["condition", "contacts", "share", "left"], *_rows(found.counts, found.contacts, 0)], {1, 2, 3})
     yield ""

@@ -10,7 +10,7 @@ import numpy as np
 from connectors.base import DAY, Millis
 from sync.config.model import Config
 from sync.evaluate.full_pass import full_pass
-from sync.evaluate.run import asked, snapshot_of
+from sync.evaluate.run import asked, ground_of, snapshot_of
 from sync.evaluate.snapshot import Mask, Snapshot
 from sync.evaluate.world import World
 from sync.insight.kept import kept
@@ -48,14 +48,15 @@ class Overlap:
 
 @dataclass(frozen=True)
 class Preview:
-    """*contacts*: how many there are; *sample*: some members, spread over all; *trend*: members at each of the past days and now,
-    None where that cannot be told."""
+    """*contacts*: how many there are; *waiting*: what of the data under it is not in yet, or ""; *sample*: some members, spread over
+    all; *trend*: members at each of the past days and now, None where that cannot be told."""
 
     segment: str
     at: Millis
     contacts: int
     members: int | None
     failure: str
+    waiting: str
     counts: Count
     sample: tuple[int, ...]
     trend: tuple[tuple[Millis, int | None], ...]
@@ -75,7 +76,8 @@ def preview(
     counted = _counted(rules[name], _world(snapshot, rules[name], now, result.members), snapshot.alive)
     return Preview(
         segment=name, at=now, contacts=int(snapshot.alive.sum()), members=None if members is None else int(members.sum()),
-        failure=result.failures.get(name, ""), counts=counted, sample=() if members is None else spread(members, wanted), trend=trend,
+        failure=result.failures.get(name, ""), waiting=ground_of(store, config, sources, name, rules, now).waiting, counts=counted,
+        sample=() if members is None else spread(members, wanted), trend=trend,
         overlaps=() if members is None else _overlaps(name, members, result.members),
     )
 

@@ -93,5 +93,7 @@ def test_deals_that_nobody_asks_for_are_not_read(shop: Shop) -> None:
     shop.members()
     assert "deals" not in shop.streams()
     shop.config("segments: {deals: {all: [{contact: {hubspot.deals: {is_set: true}}}]}}\n")
+    assert shop.segmentd("preview", "deals")["waiting"] == "deals of hubspot has not been pulled to its end yet"
     assert shop.members()["deals"] > 0
     assert {"deals", "deals_complete"} <= shop.streams()
+    assert shop.segmentd("preview", "deals")["waiting"] == ""
