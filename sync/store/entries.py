@@ -94,19 +94,17 @@ def merges(db: sqlite3.Connection) -> int:
     return int(count)
 
 
-def record(db: sqlite3.Connection, segment: str, came: Ids, went: Ids, at: Millis, *, baseline: bool) -> bool:
-    """Note that at *at* contacts *came* into and *went* out of *segment*; whether that made a pack. *baseline*: since when is not
-    known."""
+def record(db: sqlite3.Connection, segment: str, came: Ids, went: Ids, at: Millis, *, baseline: bool) -> None:
+    """Note that at *at* contacts *came* into and *went* out of *segment*. *baseline*: since when is not known."""
     if not len(came) and not len(went):
-        return False
+        return
     (waiting,) = db.execute("select coalesce(max(number), 0) from moves where segment = ?", (segment,)).fetchone()
     if waiting + len(came) + len(went) < WAITING:
         add(db, rows(segment, waiting, came, went, at, baseline=baseline))
-        return False
+        return
     contacts = np.concatenate([came, went]).astype(np.int32)
     flags = np.repeat(np.array([ENTERED, 0], np.uint8), [len(came), len(went)]) | np.uint8(BASELINE * baseline)
     _pack(db, segment, contacts, np.full(len(contacts), at, np.int64), flags)
-    return True
 
 
 def rows(segment: str, waiting: int, came: Ids, went: Ids, at: Millis, *, baseline: bool) -> list[Row]:
