@@ -140,10 +140,10 @@ def alone(record: Record, nodes: Mapping[str, Node], contacts: int, ticks: int) 
         told = arriving(rng, contacts, now, told)
         changes = record.told(record.take(told), engine.properties)
         before = time.perf_counter()
-        busy.append(cpu_of(lambda: engine.advance(now, changes))[0])        # noqa: B023 - called at once
+        busy.append(cpu_of(engine.advance, now, changes)[0])
         walls.append((time.perf_counter() - before) * 1000)
         now += STEP
-        idle.append(cpu_of(lambda: engine.advance(now))[0])                 # noqa: B023 - called at once
+        idle.append(cpu_of(engine.advance, now)[0])
     result = full_pass(record.whole(), nodes, engine.frontier.now)
     wrong = {name for name in nodes if (engine.members[name] != result.members[name]).any()}
     return Costs(statistics.median(busy), statistics.median(idle), walls, read), wrong
