@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 from connectors.base import VirtualClock
 from connectors.sandbox.server import Sandbox
 from tests.cli.ground import NOW, build, said
@@ -13,10 +15,10 @@ FAMILY = """
 """
 
 
-def test_the_segments_of_a_family_are_planned_filled_and_explained(tmp_path: object) -> None:
+def test_the_segments_of_a_family_are_planned_filled_and_explained(tmp_path: Path) -> None:
     clock = VirtualClock(NOW)
     with Sandbox(clock) as sandbox:
-        ground = build(tmp_path, sandbox, clock, FAMILY)  # type: ignore[arg-type]
+        ground = build(tmp_path, sandbox, clock, FAMILY)
         planned = ground("plan")
         assert planned.code == 0, planned.err + planned.out
         status = ground.data("status")

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from connectors.base import DAY
+from connectors.base import DAY, ProfileId
 from sync.config import families as spelled
 from sync.config.load import load
 from sync.config.model import Config
@@ -93,10 +93,10 @@ def test_a_segment_stays_until_nobody_is_left_in_it(store: Store, config: Config
     assert run(store, config, NOW + 29 * DAY) == {"session_ops": []}
     target = memberships.target(store, "session_ops/klaviyo/list", "list", 3, "", "Session Ops")
     with store.transaction() as db:
-        memberships.confirm_add(db, target.id, "p1", NOW, ours=True)  # type: ignore[arg-type]
+        memberships.confirm_add(db, target.id, ProfileId("p1"), NOW, ours=True)
     assert run(store, config, NOW + 30 * DAY) == {"session_ops": []}       # its target still holds somebody by our doing
     with store.transaction() as db:
-        memberships.confirm_remove(db, target.id, "p1", NOW)  # type: ignore[arg-type]
+        memberships.confirm_remove(db, target.id, ProfileId("p1"), NOW)
     assert run(store, config, NOW + 31 * DAY) == {}
     assert kept.values(store) == {}
     assert segments.standing(store)["session_ops"].members.tolist() == []
