@@ -192,6 +192,14 @@ def test_a_rule_asks_a_segment_of_a_family_by_its_value_and_it_is_there_in_any_c
     assert len(families.with_families(store, config).segments["session_ops"].targets) == 1
 
 
+def problem_of(folder: Path, segments: str) -> str:
+    """What `check` says first of the family with these *segments* beside it."""
+    (folder / "config.yaml").write_text(f"{HEAD}{FAMILY}{segments}")
+    found, problems = load(folder / "config.yaml")
+    assert found is None
+    return str(problems[0])
+
+
 @pytest.mark.parametrize(("said", "says"), [
     ("{family: sesion_<value>, of: Ops}", "did you mean 'session_<value>'?"),
     ("session_ops", "write {family: session_<value>, of: VALUE}"),
@@ -199,10 +207,7 @@ def test_a_rule_asks_a_segment_of_a_family_by_its_value_and_it_is_there_in_any_c
     ("{family: session_<value>, of: [Ops]}", "takes a single value"),
 ])
 def test_a_segment_of_a_family_that_is_named_wrongly_is_told_how(tmp_path: Path, said: str, says: str) -> None:
-    (tmp_path / "config.yaml").write_text(f"{HEAD}{FAMILY}  asks: {{segment: {said}}}\n")
-    found, problems = load(tmp_path / "config.yaml")
-    assert found is None
-    assert says in str(problems[0])
+    assert says in problem_of(tmp_path, f"  asks: {{segment: {said}}}\n")
 
 
 @pytest.mark.parametrize(("others", "says"), [
@@ -210,10 +215,7 @@ def test_a_segment_of_a_family_that_is_named_wrongly_is_told_how(tmp_path: Path,
     ("  also: {segment: {family: session_<value>, of: OPS}}\n", "'OPS' and 'Ops' of 'session_<value>' both give the name 'session_ops'"),
 ])
 def test_a_value_whose_segment_would_have_a_name_that_is_taken_cannot_be_asked(tmp_path: Path, others: str, says: str) -> None:
-    (tmp_path / "config.yaml").write_text(f"{HEAD}{FAMILY}  asks: {{segment: {{family: session_<value>, of: Ops}}}}\n{others}")
-    found, problems = load(tmp_path / "config.yaml")
-    assert found is None
-    assert says in str(problems[0])
+    assert says in problem_of(tmp_path, f"  asks: {{segment: {{family: session_<value>, of: Ops}}}}\n{others}")
 
 
 def test_a_family_that_asks_who_asks_it_is_a_ring(tmp_path: Path) -> None:
