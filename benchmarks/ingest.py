@@ -28,6 +28,7 @@ from connectors.registry import kind
 from sync.ingest.pull import CALM, ENOUGH
 from sync.store.facts import write_events
 from sync.store.naming import Naming
+from sync.store.owners import Owners
 from sync.store.people import write_profiles
 from sync.store.store import Store
 
@@ -58,11 +59,11 @@ def ours(path: Path, pages: Sequence[Sequence[Event]]) -> float:
         people = [Profile(ProfileId(f"p{n}"), f"p{n}@shop.example", {}, granted) for n in range(PEOPLE)]
         with store.transaction() as db:
             write_profiles(db, number, "mailchimp", people, NOW, 0)
-        naming = Naming("mailchimp", kind("mailchimp").capabilities.events)
+        naming, owners = Naming("mailchimp", kind("mailchimp").capabilities.events), Owners()
         began = time.perf_counter()
         for page in pages:
             with store.transaction() as db:
-                write_events(db, number, page, naming)
+                write_events(db, number, page, naming, owners)
         return time.perf_counter() - began
 
 

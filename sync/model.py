@@ -9,15 +9,17 @@ from __future__ import annotations
 
 import re
 import unicodedata
+from collections.abc import Sequence
 from dataclasses import dataclass
 from enum import IntEnum
-from typing import NewType
+from typing import NewType, cast
 
 ContactId = NewType("ContactId", int)               # dense from 0, never reused: the index into every array
 Email = NewType("Email", str)                       # canonical; comes only out of canonical_email()
 
 LONGEST_ADDRESS = 320                               # RFC 3696, erratum 1690: 64 + 1 + 255
-_USUAL = re.compile(r"[a-z0-9.!#$%&'*+/=?^_`{|}~-]+@[a-z0-9.-]+")       # as it should be already
+_USUAL = re.compile(r"[a-z0-9.!#$%&'*+/=?^_`{|}~-]++@[a-z0-9.-]++")     # as it should be already
+_ALL_USUAL = re.compile(rf"(?:{_USUAL.pattern}\n)*+")
 _BLANK = re.compile(r"[\s\x00-\x1f]")
 
 
@@ -32,6 +34,15 @@ def canonical_email(text: str | None) -> Email | None:
     if not (name and at and domain) or len(email) > LONGEST_ADDRESS or _BLANK.search(email):
         return None
     return Email(email)
+
+
+def canonical_emails(texts: Sequence[str]) -> Sequence[Email | None]:
+    """`canonical_email` of each of *texts*; where all are as they should be, that is found in one step."""
+    lines = "".join([f"{text}\n" for text in texts])
+    alike = lines.count("\n") == len(texts) and max(map(len, texts), default=0) <= LONGEST_ADDRESS
+    if alike and _ALL_USUAL.fullmatch(lines):
+        return cast("Sequence[Email]", texts)
+    return list(map(canonical_email, texts))
 
 
 class ExitCode(IntEnum):

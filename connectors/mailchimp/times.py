@@ -10,13 +10,16 @@ from datetime import UTC, datetime
 
 from connectors.base import Json, Millis
 
+EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+
 
 def moment(text: Json) -> Millis | None:
     """Milliseconds UTC of *text*, None when it is empty or missing; ValueError or TypeError when it is no time."""
     if not text:
         return None
     at = datetime.fromisoformat(text)
-    return round((at if at.tzinfo else at.replace(tzinfo=UTC)).timestamp() * 1000)
+    past = (at if at.tzinfo else at.replace(tzinfo=UTC)) - EPOCH
+    return past.days * 86_400_000 + past.seconds * 1000 + round(past.microseconds / 1000)
 
 
 def seconds(text: Json) -> int:

@@ -24,11 +24,12 @@ from sync.source import Source
 from sync.store import parts, people, streams
 from sync.store.facts import join_known_strays, join_strays, write_events
 from sync.store.naming import Naming
+from sync.store.owners import Owners
 from sync.store.store import Store
 
 ENOUGH = 5000                                       # rows of one transaction, at least
 MOST_PAGES = 25                                     # so many calls are repeated at most after a kill
-CALM = 200_000
+CALM = 1_000_000
 """Objects made before Python's collector looks for rings among them. A page is a tree and has none; with the usual 700 the
 collector walks every page again and again, for a fifth of all CPU."""
 
@@ -128,10 +129,11 @@ def _pull_stream(
     with store.transaction() as db:
         cursor = streams.begin(db, source.number, stream, clock.now())
     rows = new = refused = 0
+    owners = Owners()
     for page in gathered(_going_on(source, stream, cursor), stopping):
         crash_point("pull.before_page")
         store.room()
-        taken = _take(store, source, stream, page, namings, clock.now())
+        taken = _take(store, source, stream, page, namings, clock.now(), owners)
         crash_point("pull.after_page")
         rows, new, refused = rows + page.rows, new + taken[0], refused + taken[1]
         progress(source.name, stream.name, rows, page.total)
@@ -182,7 +184,7 @@ def _joined(one: Page, other: Page) -> Page:
 
 
 def _take(
-    store: Store, source: Source, stream: Stream, page: Page, namings: Mapping[int, Naming], now: Millis,
+    store: Store, source: Source, stream: Stream, page: Page, namings: Mapping[int, Naming], now: Millis, owners: Owners,
 ) -> tuple[int, int]:
     """One page and its cursor, in one transaction; how many rows were new, and how many could not be taken in."""
     with store.transaction() as db:
@@ -198,7 +200,7 @@ def _take(
         if page.last and page.complete and stream.sweep:
             events += _finish_sweep(db, source, stream, now)
         if events:
-            written = write_events(db, source.number, events, source.naming)
+            written = write_events(db, source.number, events, source.naming, owners)
             new, refused = new + written.new, refused + written.refused
         crash_point("pull.before_commit")
     return new, refused

@@ -8,9 +8,9 @@ which it did (`TOLD`), null in events that were written before these were kept.
 from __future__ import annotations
 
 import sqlite3
-from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from itertools import chain
+from operator import itemgetter
 from typing import Any
 
 import orjson
@@ -24,12 +24,12 @@ TEXTS = ("properties", *COLUMNS)                    # what `together` takes
 
 TOLD = ("connection", "source")                       # who told it, and under which id
 
-AT_ONCE = 50                                       # rows of one step
+AT_ONCE = 100                                      # rows of one step
 
 Key = tuple[int, int, int]                          # of a row of events: type, at, hash
 Names = tuple[str, ...]                             # the columns that are not null
 Apart = tuple[Names, tuple[str, ...]]               # and the texts: properties, then those columns
-Row = tuple[Names, tuple[int | str, ...]]           # and what is in it: its key, contact, connection, source, and the texts
+Row = tuple[int | str, ...]                         # what is in it: its key, contact, connection, source, and the texts
 
 
 def apart(properties: Mapping[str, Json]) -> Apart:
@@ -42,10 +42,10 @@ def apart(properties: Mapping[str, Json]) -> Apart:
     return names, (border.json_text(rest), *texts)
 
 
-def joined(held: Apart) -> str:
-    """*held* as one text: the names, then a line each. JSON has no line feed of its own."""
-    names, texts = held
-    return "\n".join((" ".join(names), *texts))
+def joined(held: Sequence[Apart]) -> list[str]:
+    """Each of *held* as one text: the names, then a line each. JSON has no line feed of its own."""
+    heads = {names: " ".join(names) for names in {names for names, _ in held}}
+    return ["\n".join((heads[names], *texts)) for names, texts in held]
 
 
 def split(text: str) -> Apart:
@@ -56,17 +56,21 @@ def split(text: str) -> Apart:
     return tuple(names.split()), tuple(texts)
 
 
-def insert(db: sqlite3.Connection, conflict: str, rows: Iterable[Row]) -> int:
-    """Write events; how many went in. *conflict*: "ignore" or "replace". Nulls are left out, since to bind one costs more than to bind
-    a text; and rows go in by key, which touches each page of the table once."""
-    alike: dict[Names, list[tuple[int | str, ...]]] = defaultdict(list)
-    for names, values in rows:
-        alike[names].append(values)
+def insert(db: sqlite3.Connection, conflict: str, names: Sequence[Names], rows: Iterable[Row]) -> int:
+    """Write events; how many went in. *names*: of each row; *conflict*: "ignore" or "replace". Nulls are left out, since to bind one costs
+    more than to bind a text; and rows go in by key, which touches each page of the table once."""
+    alike: dict[Names, list[Row]] = {each: [] for each in names}
+    if len(alike) == 1:
+        alike[names[0]] += rows
+    else:
+        for each, row in zip(names, rows, strict=True):
+            alike[each].append(row)
     written = 0
-    for names, values_alike in alike.items():
-        columns = ("type", "at", "hash", "contact", "connection", "source", "properties", *names)
-        values_alike.sort()
-        written += write_rows(db, f"insert or {conflict} into events ({', '.join(columns)})", values_alike)
+    for each, some in alike.items():
+        columns = ("type", "at", "hash", "contact", "connection", "source", "properties", *each)
+        some.sort(key=itemgetter(1))                # two sorts by a number take a third of one by both
+        some.sort(key=itemgetter(0))
+        written += write_rows(db, f"insert or {conflict} into events ({', '.join(columns)})", some)
     return written
 
 

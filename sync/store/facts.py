@@ -11,7 +11,8 @@ import sqlite3
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import compress
-from operator import not_
+from operator import itemgetter, not_
+from typing import cast
 
 import orjson
 
@@ -19,11 +20,14 @@ from connectors.base import Event, Json, Millis
 from sync.model import canonical_email
 from sync.store import archive, border, lookups, records
 from sync.store.border import Columns
-from sync.store.columns import Apart, Key, Row, insert, joined
+from sync.store.columns import Apart, Key, Names, Row, insert, joined
 from sync.store.lookups import Record
 from sync.store.naming import Naming, Reader
+from sync.store.owners import Owners
 from sync.store.shapes import Shapes
 from sync.store.store import hash_of, hashes_of
+
+_KEY = itemgetter(0, 1, 2)                          # of a row
 
 
 @dataclass(slots=True)
@@ -36,13 +40,15 @@ class Written:
     refused: int = 0
 
 
-def write_events(db: sqlite3.Connection, connection: int, events: Sequence[Event], naming: Naming) -> Written:
-    """Take *events* of one page in."""
+def write_events(
+    db: sqlite3.Connection, connection: int, events: Sequence[Event], naming: Naming, owners: Owners | None = None,
+) -> Written:
+    """Take *events* of one page in. *owners*: whose events are whose by the pages before."""
     fit, columns = border.events(events)
     if not fit:
         return Written(refused=len(events))
     page = _Page(db, connection, naming, fit, columns)
-    page.take()
+    page.take(owners or Owners())
     page.finish()
     page.written.refused = len(events) - len(fit)
     return page.written
@@ -74,36 +80,41 @@ class _Page:
         self.floors = archive.floors(db)
         self.records = lookups.records(db, connection, self.ids)
         self.before: dict[str, Record | None] = {}                      # of records that this page changes: as they were
+        self.plainly = lookups.plainly(db, connection)                  # types of which there may be plain events
         self.strays = db.execute("select 1 from strays limit 1").fetchone() is not None
         self.shapes = Shapes(naming)
         self.texts: dict[str, Apart] = {}                               # of those records as they are now
-        self.plain: dict[Key, Row] = {}
+        self.names: list[Names] = []                                    # of plain events
+        self.plain: list[Row] = []
         self.void: list[Key] = []
         self.written = Written()
 
-    def take(self) -> None:
-        contacts = lookups.owners(self.db, self.connection, self.profiles, self.emails)
+    def take(self, owners: Owners) -> None:
+        contacts = owners.of(self.db, self.connection, self.profiles, self.emails)
         told = self._told_as_records()
-        for event, contact in compress(zip(self.events, contacts, strict=True), told):
-            if not self.kinds[event.native].ignored:
-                self._take_record(event, contact)
+        self._take_records(*self._columns(told, contacts))
         plain = list(map(not_, told))
         if self.floors or None in contacts:
             plain = [
                 each and self._joins(event, contact) for each, event, contact in zip(plain, self.events, contacts, strict=True)
             ]
-        columns: Columns = (self.ids, self.natives, self.times, self.properties, contacts)
-        self._take_plain(*(columns if all(plain) else [tuple(compress(column, plain)) for column in columns]))
+        _, *columns = self._columns(plain, contacts)
+        self._take_plain(*columns)
+
+    def _columns(self, which: Sequence[bool], contacts: Sequence[int | None]) -> Columns:
+        """Of the events *which* are meant: themselves, ids, natives, times, properties, contacts."""
+        columns: Columns = (self.events, self.ids, self.natives, self.times, self.properties, contacts)
+        return columns if all(which) else tuple([list(compress(column, which)) for column in columns])
 
     def finish(self) -> None:
         archive.take_back(self.db, sorted(self.void))
         changes = {id_: (was, self.records.get(id_)) for id_, was in self.before.items()}
         records.replace(self.db, self.connection, changes, self.texts)
-        sealed = archive.known(self.db, self.plain)
-        self.written.repeated += len(sealed)
-        rows = [row for key, row in self.plain.items() if key not in sealed] if sealed else self.plain.values()
-        fresh = insert(self.db, "ignore", rows)
-        self.written.new, self.written.repeated = self.written.new + fresh, self.written.repeated + len(rows) - fresh
+        if sealed := archive.known(self.db, map(_KEY, self.plain)):
+            fresh = [_KEY(row) not in sealed for row in self.plain]
+            self._keep(list(compress(self.names, fresh)), list(compress(self.plain, fresh)))
+        new = insert(self.db, "ignore", self.names, self.plain)
+        self.written.new, self.written.repeated = self.written.new + new, self.written.repeated + len(self.plain) - new
 
     def _told_as_records(self) -> list[bool]:
         """Of each event, whether it is a record's or ignored; all that share an id with one are."""
@@ -114,8 +125,12 @@ class _Page:
             mutable or removed or native in apart
             for mutable, removed, native in zip(self.mutable, self.removed, self.natives, strict=True)
         ]
+        if all(told):
+            return told
         known = self.records.keys() | set(compress(self.ids, told))
         return [id_ in known for id_ in self.ids] if known else told
+
+    # --- plain events
 
     def _joins(self, event: Event, contact: int | None) -> bool:
         """Whether a plain event is about somebody we know, and of a time that is kept; if not, it waits or was known once."""
@@ -133,29 +148,80 @@ class _Page:
     ) -> None:
         """Facts that nothing changes. Of several with one key the first counts."""
         types, connection = {native: kind.type for native, kind in self.kinds.items()}, self.connection
-        keys = list(zip(map(types.__getitem__, natives), times, hashes_of(str(connection), ids), strict=True))
-        rows: list[Row] = [
-            (names, (*key, contact, connection, id_, *texts)) for key, contact, id_, (names, texts)
-            in zip(keys, contacts, ids, map(self.shapes.apart, natives, properties), strict=True)
+        lookups.told_plainly(self.db, connection, {types[native] for native in set(natives)} - self.plainly)
+        kinds, hashes = [types[native] for native in natives], hashes_of(str(connection), ids)
+        texts = self.shapes.all_apart(natives, properties)
+        self.names = [names for names, _ in texts]
+        self.plain = [
+            (kind, at, hash_, contact, connection, id_, *held)
+            for kind, at, hash_, contact, id_, (_, held) in zip(kinds, times, hashes, contacts, ids, texts, strict=True)
         ]
-        self.plain = dict(zip(reversed(keys), reversed(rows), strict=True))
-        self.written.repeated += len(rows) - len(self.plain)
+        if len(set(hashes)) < len(hashes):
+            first = dict(zip(map(_KEY, reversed(self.plain)), range(len(hashes) - 1, -1, -1), strict=True)).values()
+            self._keep([self.names[place] for place in first], [self.plain[place] for place in first])
 
-    def _take_record(self, event: Event, contact: int | None) -> None:
-        """The newest word on this source id counts, also when it says that it is void or somebody's whom we do not know yet."""
-        id_, native, at, properties, _, _, _, removed = event
-        kind = self.kinds[native]
-        known = self.records.get(id_)
-        if known is None:                           # it may have come as a plain event before it was void, or before `same:`
-            self.void.append((kind.type, at, hash_of(str(self.connection), id_)))
+    def _keep(self, names: list[Names], rows: list[Row]) -> None:
+        """The other plain events are in already."""
+        self.written.repeated += len(self.plain) - len(rows)
+        self.names, self.plain = names, rows
+
+    # --- records
+
+    def _take_records(
+        self, events: Sequence[Event], ids: Sequence[str], natives: Sequence[str], times: Sequence[Millis],
+        properties: Sequence[Mapping[str, Json]], contacts: Sequence[int | None],
+    ) -> None:
+        """The newest word on each source id counts."""
+        if not events:
+            return
+        texts = self.shapes.all_apart(natives, properties)
+        kinds = list(map(self.kinds.__getitem__, natives))
+        said = [kind.same and kind.same(raw) for kind, raw in zip(kinds, properties, strict=True)]
+        sames = records.sames_of(self.connection, ids, said)
+        told = list(zip([kind.type for kind in kinds], times, contacts, sames, joined(texts), strict=True))
+        if self._simple(events, ids, contacts):
+            self._take_simple(ids, cast("list[Record]", told), texts)
+            return
+        for event, contact, record, held in zip(events, contacts, told, texts, strict=True):
+            if not self.kinds[event.native].ignored:
+                self._take_record(event, cast("Record", record), contact is not None, held)
+
+    def _simple(self, events: Sequence[Event], ids: Sequence[str], contacts: Sequence[int | None]) -> bool:
+        """Whether each of *events* is all that is said of its id, and a record of somebody we know: the usual case."""
+        return not (
+            any(self.removed) or None in contacts or len(set(ids)) < len(ids)
+            or any(kind.ignored for kind in self.kinds.values())
+        )
+
+    def _take_simple(self, ids: Sequence[str], told: Sequence[Record], texts: Sequence[Apart]) -> None:
+        if self.strays:
+            self.db.execute(
+                "delete from strays where connection = ? and source in (select value from json_each(?))",
+                (self.connection, orjson.dumps(ids).decode()),
+            )
+        known = self.records
+        moved = [known.get(id_) != record for id_, record in zip(ids, told, strict=True)] if known else [True] * len(ids)
+        fresh = list(compress(ids, moved))
+        self.before = {id_: known.get(id_) for id_ in fresh}
+        self.void = [
+            (kind, at, hash_of(str(self.connection), id_)) for id_, (kind, at, *_) in zip(ids, told, strict=True)
+            if kind in self.plainly and id_ not in known
+        ] if self.plainly else []
+        known.update(zip(fresh, compress(told, moved), strict=True))
+        self.texts = dict(zip(fresh, compress(texts, moved), strict=True))
+        self.written.new += len(fresh)
+        self.written.repeated += len(ids) - len(fresh)
+
+    def _take_record(self, event: Event, record: Record, known_person: bool, texts: Apart) -> None:
+        """The newest word counts also when it says that it is void or somebody's whom we do not know yet."""
+        id_, known = event.id, self.records.get(event.id)
+        if known is None and record[0] in self.plainly:     # it may have come as a plain event before it was void, or before `same:`
+            self.void.append((record[0], event.at, hash_of(str(self.connection), id_)))
         if self.strays:
             self.db.execute("delete from strays where connection = ? and source = ?", (self.connection, id_))
-        if removed or contact is None:
+        if event.removed or not known_person:
             self._no_record(event, known)
             return
-        said = records.same_text(kind.same(properties)) if kind.same else ""
-        texts = self.shapes.apart(native, properties)
-        record = (kind.type, at, contact, records.shared(said) if said else records.own(self.connection, id_), joined(texts))
         if record == known:
             self.written.repeated += 1
             return

@@ -9,10 +9,10 @@ from __future__ import annotations
 import sqlite3
 from collections.abc import Iterable, Sequence
 from itertools import chain
+from operator import itemgetter
 
 import orjson
 
-from sync.model import canonical_email
 from sync.store.columns import joined, split
 
 Fact = tuple[int, int, str]                         # type, contact, same
@@ -20,46 +20,6 @@ Record = tuple[int, int, int, str, str]             # type, at, contact, same, p
 Row = tuple[int, int, str, str]                     # of a fact's records, the earliest first: at, connection, source, properties
 
 AT_ONCE = 64                                        # facts of one statement
-
-
-def owners(
-    db: sqlite3.Connection, connection: int, profiles: Sequence[str | None], emails: Sequence[str | None],
-) -> list[int | None]:
-    """The contact of each event or None: by the platform's id first, then by address."""
-    by_id = _by_profile(db, connection, filter(None, set(profiles)))
-    by_address = _by_address(db, filter(None, set(emails)))
-    if not by_address:
-        return list(map(by_id.get, profiles))
-    if not by_id:
-        return list(map(by_address.get, emails))
-    return [
-        found if (found := by_id.get(profile)) is not None else by_address.get(email)
-        for profile, email in zip(profiles, emails, strict=True)
-    ]
-
-
-def _by_profile(db: sqlite3.Connection, connection: int, profiles: Iterable[str]) -> dict[str | None, int]:
-    ids = sorted(profiles)
-    found = _contacts(db, "profiles p on p.connection = ?2 and p.id = j.value", ids, connection)
-    return {ids[number]: contact for number, contact in found}
-
-
-def _by_address(db: sqlite3.Connection, spelled: Iterable[str]) -> dict[str | None, int]:
-    """By the addresses as the events spell them."""
-    pairs = sorted((address, text) for text in spelled if (address := canonical_email(text)))
-    found = _contacts(db, "addresses p on p.address = j.value", [address for address, _ in pairs])
-    return {pairs[number][1]: contact for number, contact in found}
-
-
-def _contacts(db: sqlite3.Connection, those: str, texts: Sequence[str], *more: int) -> Iterable[tuple[int, int]]:
-    """Number in *texts* and contact of each that is there. One row of two lists, since a row a contact takes as long as to find it."""
-    if not texts:
-        return ()
-    numbers, contacts = db.execute(
-        f"select json_group_array(j.key), json_group_array(p.contact) from json_each(?1) j cross join {those}",  # noqa: S608 - our own
-        (orjson.dumps(texts).decode(), *more),
-    ).fetchone()
-    return zip(orjson.loads(numbers), orjson.loads(contacts), strict=True)
 
 
 def types(db: sqlite3.Connection, names: Iterable[str]) -> dict[str, int]:
@@ -79,8 +39,9 @@ def records(db: sqlite3.Connection, connection: int, ids: Sequence[str]) -> dict
         "select r.source, r.type, r.at, r.contact, r.same, r.properties from json_each(?2) j "
         "cross join records r on r.connection = ?1 and r.source = j.value",
         (connection, orjson.dumps(sorted(ids)).decode()),
-    )
-    return {source: (kind, at, contact, same, joined(split(held))) for source, kind, at, contact, same, held in rows}
+    ).fetchall()
+    texts = joined([split(row[5]) for row in rows])     # also of those that were kept in another form once
+    return {source: (kind, at, contact, same, text) for (source, kind, at, contact, same, _), text in zip(rows, texts, strict=True)}
 
 
 def _any_between(db: sqlite3.Connection, connection: int, first: str, last: str) -> bool:
@@ -91,9 +52,21 @@ def _any_between(db: sqlite3.Connection, connection: int, first: str, last: str)
     ).fetchone() is not None
 
 
+def plainly(db: sqlite3.Connection, connection: int) -> set[int]:
+    """Types of which *connection* may have told events that are no records."""
+    return {kind for (kind,) in db.execute("select type from plainly where connection = ?", (connection,))}
+
+
+def told_plainly(db: sqlite3.Connection, connection: int, types: Iterable[int]) -> None:
+    """*connection* tells events of *types* that are no records."""
+    db.executemany("insert or ignore into plainly values (?, ?)", [(connection, kind) for kind in sorted(types)])
+
+
 def standing(db: sqlite3.Connection, facts: Iterable[Fact]) -> dict[Fact, list[Row]]:
     """Those of *facts* that have records, with these."""
-    asked = sorted(facts)
+    wanted = list(facts)
+    told = _told(db, [same for _, _, same in wanted])
+    asked = sorted([fact for fact in wanted if fact[2] in told], key=itemgetter(2)) if told else []
     found: dict[Fact, list[Row]] = {}
     for start in range(0, len(asked), AT_ONCE):
         some = asked[start:start + AT_ONCE]
@@ -106,3 +79,12 @@ def standing(db: sqlite3.Connection, facts: Iterable[Fact]) -> dict[Fact, list[R
         for kind, contact, same, *row in rows:
             found.setdefault((kind, contact, same), []).append(tuple(row))
     return found
+
+
+def _told(db: sqlite3.Connection, sames: Sequence[str]) -> set[str]:
+    """Those of *sames* that some record has, whatever its type and contact: most are new, and that costs half to find out."""
+    rows = db.execute(
+        "select j.value from json_each(?) j where exists (select 1 from records r where r.same = j.value)",
+        (orjson.dumps(sorted(sames)).decode(),),
+    )
+    return {same for (same,) in rows}

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from functools import partial
+from operator import methodcaller
 from typing import TypeAlias
 
 from connectors.base import EventName, Json
@@ -65,11 +66,11 @@ class Naming:
         """What reads from an event's own properties the one that `properties` calls *name*; None where there is none."""
         known = self.names.get(native)
         path = known.properties.get(name) if known else None
-        if path is not None:
-            return partial(at_path, path=path)
-        if not name or (known and name in known.properties.values()):
-            return None
-        return lambda raw: raw.get(name)
+        if path is None and name and not (known and name in known.properties.values()):
+            return methodcaller("get", name)
+        if path is not None and "." not in path:
+            return methodcaller("get", path)
+        return partial(at_path, path=path) if path else None
 
 
 def at_path(record: Mapping[str, Json], path: str) -> Json:

@@ -16,8 +16,8 @@ from operator import itemgetter
 import orjson
 
 from connectors.base import Consent, ConsentState, Millis, Profile, ProfileId
-from sync.model import ContactId, Email, canonical_email
-from sync.store import border, parts, pasts
+from sync.model import ContactId, Email, canonical_emails
+from sync.store import border, owners, parts, pasts
 from sync.store.records import rederive
 
 MOST_MERGES = 20                                    # in one pull; more are held for a person
@@ -57,6 +57,7 @@ class _Page:
         self.db, self.connection, self.name, self.now, self.sweep = db, connection, name, now, sweep
         self.known: dict[str, tuple[ContactId, str | None]] = {}        # profile → contact, address
         self.owners: dict[str, tuple[ContactId, str]] = {}              # address → contact, role
+        self.canonical: dict[str | None, Email | None] = {}             # addresses as they are spelled → as they are kept
         self.joined = Joined()
         self.next_contact: int | None = None
         self.touched: set[ContactId] = set()                            # contacts whose fields may be others now
@@ -76,21 +77,23 @@ class _Page:
         self.known = {row[0]: (ContactId(row[1]), row[2]) for row in rows}
         self.stored = set(self.known)
         spelled = [p.email for p in profiles] + [alias for p in profiles for alias in p.aliases]
-        addresses = orjson.dumps([a for a in map(canonical_email, spelled) if a]).decode()
+        told = list(filter(None, spelled))
+        self.canonical = dict(zip(told, canonical_emails(told), strict=True))
+        addresses = orjson.dumps(list(filter(None, self.canonical.values()))).decode()
         rows = self.db.execute(
             "select address, contact, role from addresses where address in (select value from json_each(?))", (addresses,),
         )
         self.owners = {row[0]: (ContactId(row[1]), row[2]) for row in rows}
 
     def write(self, profile: Profile) -> None:
-        address = canonical_email(profile.email)
+        address = self.canonical.get(profile.email)
         contact, old = self.known.get(profile.id) or (self._contact_of(address), None)
         if contact is None:
             contact = self._new_contact(address or Email(f"{self.name}:{profile.id}"))
         self._write_profile(profile, contact, address)
         self._take_address(contact, address, old)
         for alias in profile.aliases:
-            self._take_alias(contact, canonical_email(alias))
+            self._take_alias(contact, self.canonical.get(alias))
         for absorbed in profile.absorbed:
             self._absorb(contact, profile.id, absorbed)
         self.touched.add(contact)
@@ -122,6 +125,7 @@ class _Page:
 
     def flush(self) -> None:
         """Write what was gathered: at the end, and before anything that reads or changes single rows."""
+        owners.changed(self.db)
         self.db.executemany("insert into contacts values (?, ?, ?, null)", self.contacts)
         self.db.executemany(
             "insert into profiles values (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?) on conflict do update set "
@@ -258,6 +262,7 @@ def want_merge(
 
 def settle(db: sqlite3.Connection, connection: int, now: Millis) -> tuple[int, int]:
     """Carry out the merges that the pull of *connection* noted, unless there are more than MOST_MERGES: (done, held)."""
+    owners.changed(db)
     _drop_untrue(db)
     wanted = db.execute("select survivor, absorbed from merges where held = 0 and connection = ? order by id", (connection,))
     into = _groups((_root(db, survivor), _root(db, absorbed)) for survivor, absorbed in wanted.fetchall())

@@ -6,8 +6,10 @@ A fact is what all records with one type, contact and `same` tell; its event is 
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from itertools import compress
+from operator import itemgetter
 from typing import TypeAlias
 
 import orjson
@@ -15,7 +17,6 @@ import orjson
 from connectors.base import Json
 from sync.store import archive, border
 from sync.store.columns import Apart, insert, split, write_rows
-from sync.store.columns import Row as EventRow
 from sync.store.lookups import Fact, Record, Row, standing
 from sync.store.store import hashes_of
 
@@ -27,61 +28,56 @@ Change: TypeAlias = tuple[Record | None, Record | None]     # as it was, as it i
 def same_text(said: Json) -> str:
     """How two platforms spell one id: 1001, 1001.0 and " 1001" are one; "" for what is none."""
     if isinstance(said, str):
-        return border.text(said.strip())
+        text = said.strip()
+        return text if text.isascii() and text.isprintable() else border.text(text)
     if isinstance(said, bool) or not isinstance(said, int | float) or not border.is_number_at_all(said):
         return ""
     return str(int(said) if isinstance(said, float) and said.is_integer() else said)
 
 
-def shared(said: str) -> str:
-    """The `same` of all records that say *said*."""
-    return SHARED + said
-
-
-def own(connection: int, source: str) -> str:
-    """The `same` of a record that nothing else tells."""
-    return f"{connection}:{source}"
+def sames_of(connection: int, sources: Sequence[str], said: Sequence[Json]) -> list[str]:
+    """The `same` of each record: one for all that say the same; its own where what it says is no id."""
+    return [SHARED + text if text else f"{connection}:{source}" for source, text in zip(sources, map(same_text, said), strict=True)]
 
 
 def replace(db: sqlite3.Connection, connection: int, changes: Mapping[str, Change], texts: Mapping[str, Apart]) -> None:
     """Source id → its record as it was and as it is from now on (None: there is none). *texts*: of those that are, as a row of
     events has them."""
     moved = {id_: pair for id_, pair in changes.items() if pair[0] != pair[1]}
-    before = _before(db, connection, moved)
-    after = {fact: [row for row in rows if row[1] != connection or row[2] not in moved] for fact, rows in before.items()}
-    gone, there = [], []
-    for id_, (_, now) in moved.items():
-        if now:
-            kind, at, contact, same, text = now
-            row = (at, connection, id_, text)
-            if (fact := (kind, contact, same)) in after:
-                after[fact].append(row)
-            else:
-                after[fact] = [row]
-            there.append((connection, id_, kind, at, contact, same, text))
-        else:
-            gone.append((connection, id_))
+    there = sorted([(connection, id_, *now) for id_, (_, now) in moved.items() if now], key=itemgetter(1))
+    facts = [(kind, contact, same) for _, _, kind, _, contact, same, _ in there]
+    rows = [(at, connection, id_, text) for _, id_, _, at, _, _, text in there]
+    before = _before(db, connection, [(id_, was) for id_, (was, _) in moved.items() if was], facts)
+    left = {fact: [row for row in held if row[1] != connection or row[2] not in moved] for fact, held in before.items()}
+    gone = [(connection, id_) for id_, (_, now) in moved.items() if not now]
     db.executemany("delete from records where connection = ? and source = ?", gone)
-    write_rows(db, "insert or replace into records", sorted(there))
+    write_rows(db, "insert or replace into records", there)
     _retract(db, before)
-    _derive(db, after, lambda row: texts[row[2]] if row[1] == connection and row[2] in moved else _texts(row))
+    _derive(db, *_firsts(facts, rows, left), connection, texts)
 
 
-def _before(db: sqlite3.Connection, connection: int, moved: Mapping[str, Change]) -> dict[Fact, list[Row]]:
-    """The facts that *moved* records were and will be part of and that had records so far, with these. Those of a fact that nothing
-    else tells are known without asking."""
+def _before(
+    db: sqlite3.Connection, connection: int, known: Iterable[tuple[str, Record]], facts: Iterable[Fact],
+) -> dict[Fact, list[Row]]:
+    """*facts* and those of *known* records that had records so far, with these. What nothing else tells is known without asking."""
     found: dict[Fact, list[Row]] = {}
-    asked: set[Fact] = set()
-    for id_, (was, now) in moved.items():
-        if now is not None and now[3].startswith(SHARED):
-            asked.add((now[0], now[2], now[3]))
-        if was is not None:
-            fact = (was[0], was[2], was[3])
-            if was[3].startswith(SHARED):
-                asked.add(fact)
-            else:
-                found[fact] = [(was[1], connection, id_, was[4])]
+    asked = {fact for fact in facts if fact[2].startswith(SHARED)}
+    for id_, (kind, at, contact, same, text) in known:
+        if same.startswith(SHARED):
+            asked.add((kind, contact, same))
+        else:
+            found[kind, contact, same] = [(at, connection, id_, text)]
     return found | standing(db, asked)
+
+
+def _firsts(facts: Sequence[Fact], rows: Sequence[Row], left: Mapping[Fact, Sequence[Row]]) -> tuple[Sequence[Fact], Sequence[Row]]:
+    """Each fact that has a record, and the earliest. *rows*: one record of each of *facts*; *left*: others of some."""
+    if not left and len(set(facts)) == len(facts):
+        return facts, rows
+    held = {fact: list(some) for fact, some in left.items() if some}
+    for fact, row in zip(facts, rows, strict=True):
+        held.setdefault(fact, []).append(row)
+    return list(held), list(map(min, held.values()))
 
 
 @contextmanager
@@ -91,7 +87,7 @@ def rederive(db: sqlite3.Connection, contacts: Iterable[int]) -> Iterator[None]:
     query = "select distinct type, contact, same from records where contact in (select value from json_each(?))"
     _retract(db, standing(db, db.execute(query, (wanted,)).fetchall()))
     yield
-    _derive(db, standing(db, db.execute(query, (wanted,)).fetchall()))
+    _derive(db, *_firsts((), (), standing(db, db.execute(query, (wanted,)).fetchall())))
 
 
 def _hashes(facts: Iterable[Fact]) -> list[int]:
@@ -106,17 +102,17 @@ def _retract(db: sqlite3.Connection, facts: Mapping[Fact, Sequence[Row]]) -> Non
     archive.take_back(db, sorted((fact[0], at, hash_) for (fact, at), hash_ in keys))
 
 
-def _texts(row: Row) -> Apart:
-    return split(row[3])
-
-
-def _derive(db: sqlite3.Connection, facts: Mapping[Fact, Sequence[Row]], texts: Callable[[Row], Apart] = _texts) -> None:
-    """The earliest record of each fact is its event, unless it is of a time that is no longer kept; *texts*: of its row."""
-    floors = archive.floors(db)
-    first = [(fact, rows[0] if len(rows) == 1 else min(rows)) for fact, rows in facts.items() if rows]
-    told = [(fact, row) for fact, row in first if row[0] >= floors.get(fact[0], row[0])] if floors else first
-    rows: list[EventRow] = []
-    for (fact, row), hash_ in zip(told, _hashes(fact for fact, _ in told), strict=True):
-        names, held = texts(row)
-        rows.append((names, (fact[0], row[0], hash_, fact[1], row[1], row[2], *held)))
-    insert(db, "replace", rows)
+def _derive(
+    db: sqlite3.Connection, facts: Sequence[Fact], rows: Sequence[Row], connection: int = 0, texts: Mapping[str, Apart] | None = None,
+) -> None:
+    """The earliest record of each fact, its one of *rows*, is its event, unless it is of a time that is no longer kept. *texts*: of records
+    of *connection*; those of others are in their rows."""
+    if floors := archive.floors(db):
+        kept = [row[0] >= floors.get(fact[0], row[0]) for fact, row in zip(facts, rows, strict=True)]
+        facts, rows = list(compress(facts, kept)), list(compress(rows, kept))
+    near = texts or {}
+    told = [(near.get(source) if teller == connection else None) or split(text) for _, teller, source, text in rows]
+    insert(db, "replace", [names for names, _ in told], [
+        (kind, at, hash_, contact, teller, source, *held)
+        for (kind, contact, _), (at, teller, source, _), hash_, (_, held) in zip(facts, rows, _hashes(facts), told, strict=True)
+    ])

@@ -20,6 +20,8 @@ from sync.store.naming import Naming
 FEW = 5                                             # so few properties repeat from event to event
 MOST = 1000                                         # shapes kept at once
 
+BREAK = orjson.Fragment(b"\n")                      # between two texts: JSON has no line feed of its own
+
 Values = Callable[[Mapping[str, Json]], tuple[Json, ...]]
 
 
@@ -57,15 +59,42 @@ def _getter(keys: Sequence[str]) -> Values:
     return lambda raw: tuple([raw[key] for key in keys])
 
 
+def rests_of(shape: Shape, raws: Sequence[Mapping[str, Json]]) -> list[dict[str, Json]]:
+    """What the one text of each row holds."""
+    rests = list(map(dict, raws))
+    for key in shape.gone:
+        for rest in rests:
+            del rest[key]
+    for name, key in shape.moved:
+        for rest, raw in zip(rests, raws, strict=True):
+            rest[name] = raw[key]
+    return rests
+
+
 def apart_by(shape: Shape, raw: Mapping[str, Json]) -> Apart | None:
     """The texts of a row; None where a null, or a number that is none, may mean that a property is absent."""
-    rest = dict(raw)
-    for key in shape.gone:
-        del rest[key]
-    for name, key in shape.moved:
-        rest[name] = raw[key]
-    texts = tuple([orjson.dumps(value).decode() for value in (rest, *shape.apart(raw))])
+    texts = tuple([orjson.dumps(value).decode() for value in (*rests_of(shape, [raw]), *shape.apart(raw))])
     return None if "null" in "".join(texts) else (shape.columns, texts)
+
+
+def columns_by(shape: Shape, raws: Sequence[Mapping[str, Json]]) -> list[list[str]] | None:
+    """The texts of the rows of many events, column by column; None where something cannot be JSON as it is."""
+    values = [rests_of(shape, raws), *zip(*map(shape.apart, raws), strict=True)]
+    columns = [texts_of(column) for column in values]
+    return None if None in columns else [column for column in columns if column is not None]
+
+
+def texts_of(values: Sequence[Json]) -> list[str] | None:
+    """The JSON text of each of *values*, made in one step: to keep many small results costs several times what to write them does.
+    None where one cannot be JSON as it is."""
+    if not values:
+        return []
+    parted: list[Json] = [BREAK] * (2 * len(values) - 1)
+    parted[::2] = values
+    try:
+        return orjson.dumps(parted)[1:-1].decode().split(",\n,")
+    except TypeError:
+        return None
 
 
 @dataclass(slots=True)
@@ -74,24 +103,60 @@ class Shapes:
 
     naming: Naming
     _shapes: dict[tuple[str, tuple[str, ...]], Shape] = field(default_factory=dict)
-    _repeated: dict[tuple[str, bytes], Apart] = field(default_factory=dict)
+    _repeated: dict[tuple[str, str], Apart] = field(default_factory=dict)
 
-    def apart(self, native: str, raw: Mapping[str, Json]) -> Apart:
-        """The texts of the row of an event with the properties *raw*."""
-        try:
-            if len(raw) > FEW:
-                return self._apart(native, raw)
-            key = (native, orjson.dumps(raw))
-            found = self._repeated.get(key)
-            if found is None:
-                found = self._repeated[key] = self._apart(native, raw)
-            return found
-        except TypeError:                           # something in it cannot be JSON as it is
-            return apart(self.naming.properties(native, raw))
+    def all_apart(self, natives: Sequence[str], raws: Sequence[Mapping[str, Json]]) -> list[Apart]:
+        """The texts of the row of each event with the properties *raws*, in order."""
+        few = [len(raw) <= FEW for raw in raws]
+        if all(few):
+            return self._repeating(natives, raws)
+        if any(few):
+            return [self._repeating([native], [raw])[0] if each else self._apart(native, raw)
+                    for native, raw, each in zip(natives, raws, few, strict=True)]
+        return self._differing(natives, raws)
+
+    def _repeating(self, natives: Sequence[str], raws: Sequence[Mapping[str, Json]]) -> list[Apart]:
+        texts = texts_of(raws)
+        if texts is None:
+            return [self._apart(native, raw) for native, raw in zip(natives, raws, strict=True)]
+        keys = list(zip(natives, texts, strict=True))
+        for key, raw in dict(zip(keys, raws, strict=True)).items():
+            if key not in self._repeated:
+                self._repeated[key] = self._apart(key[0], raw)
+        return list(map(self._repeated.__getitem__, keys))
+
+    def _differing(self, natives: Sequence[str], raws: Sequence[Mapping[str, Json]]) -> list[Apart]:
+        """Those of one shape together."""
+        keys = list(zip(natives, map(tuple, raws), strict=True))
+        if len(set(keys)) == 1:
+            return self._alike(keys[0], raws)
+        places: dict[tuple[str, tuple[str, ...]], list[int]] = {}
+        for place, key in enumerate(keys):
+            places.setdefault(key, []).append(place)
+        found: dict[int, Apart] = {}
+        for key, some in places.items():
+            found.update(zip(some, self._alike(key, [raws[place] for place in some]), strict=True))
+        return [found[place] for place in range(len(raws))]
+
+    def _alike(self, key: tuple[str, tuple[str, ...]], raws: Sequence[Mapping[str, Json]]) -> list[Apart]:
+        shape = self._shapes.get(key) or self._new(key)
+        entered = any(dict in {type(raw[name]) for raw in raws} for name in shape.enters)
+        columns = None if entered else columns_by(shape, raws)
+        if columns is None:
+            return [self._apart(key[0], raw) for raw in raws]
+        names = shape.columns
+        rows = [(names, texts) for texts in zip(*columns, strict=True)]
+        if any("null" in column for column in map("".join, columns)):
+            return [self._apart(key[0], raw) if "null" in "".join(row[1]) else row for raw, row in zip(raws, rows, strict=True)]
+        return rows
 
     def _apart(self, native: str, raw: Mapping[str, Json]) -> Apart:
+        """The texts of the row of one event."""
         shape = self._shape(native, raw)
-        return (shape and apart_by(shape, raw)) or apart(self.naming.properties(native, raw))
+        try:
+            return (shape and apart_by(shape, raw)) or apart(self.naming.properties(native, raw))
+        except TypeError:                           # something in it cannot be JSON as it is
+            return apart(self.naming.properties(native, raw))
 
     def _shape(self, native: str, raw: Mapping[str, Json]) -> Shape | None:
         """None where a path leads into a record."""

@@ -36,10 +36,13 @@ def test_the_texts_of_a_row_are_those_of_its_properties(paths: dict[str, str], r
     """Also those of later events with the same keys, and those that repeat."""
     naming = Naming("shop", {"Sold": EventName("sold", paths)} if known else {})
     shapes = Shapes(naming)
-    for raw in [*raws, *raws]:
+    natives = ["Sold"] * len(raws)
+    expected = [apart(naming.properties("Sold", raw)) for raw in raws]
+    assert shapes.all_apart(natives, raws) == shapes.all_apart(natives, raws) == expected
+    for raw in raws:
         properties = naming.properties("Sold", raw)
-        assert shapes.apart("Sold", raw) == apart(properties)
-        assert split(joined(apart(properties))) == apart(properties)
+        assert shapes.all_apart(["Sold"], [raw]) == [apart(properties)]
+        assert split(joined([apart(properties)])[0]) == apart(properties)
         assert split(border.json_text(properties)) == apart(properties), "as records were kept once"
         for name in KEYS:
             read = naming.reader("Sold", name)
@@ -50,11 +53,11 @@ def test_a_page_whose_events_all_differ_keeps_few_shapes() -> None:
     shapes = Shapes(Naming("shop", {}))
     for number in range(MOST + 10):
         raw = {f"p{number}-{key}": number for key in range(FEW + 1)}
-        assert orjson.loads(shapes.apart("Sold", raw)[1][0]) == raw
+        assert orjson.loads(shapes.all_apart(["Sold"], [raw])[0][1][0]) == raw
     assert len(shapes._shapes) <= MOST + 1
 
 
 @pytest.mark.parametrize("count", [1, FEW, FEW + 1, 8])
 def test_a_key_that_is_no_text_is_one_in_the_store(count: int) -> None:
     raw: dict[Any, Any] = {number: number for number in range(count)}
-    assert orjson.loads(Shapes(Naming("shop", {})).apart("Sold", raw)[1][0]) == {str(key): key for key in raw}
+    assert orjson.loads(Shapes(Naming("shop", {})).all_apart(["Sold"], [raw])[0][1][0]) == {str(key): key for key in raw}
