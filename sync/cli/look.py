@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from shlex import quote
 from typing import Any
 
 import click
@@ -61,7 +62,7 @@ def _last_run(found: dict[str, Any]) -> str:
 
 
 def _segment_remark(segment: dict[str, Any]) -> str:
-    gone = "" if segment["configured"] else "no longer in the config: `segmentd retire` forgets it"
+    gone = "" if segment["configured"] else f"no longer in the config: `segmentd retire {quote(segment['retire'])}` forgets it"
     disabled = "" if segment["enabled"] else "disabled: it stays as it is"
     return "; ".join(part for part in (segment["failure"], gone, disabled) if part)
 

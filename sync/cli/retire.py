@@ -25,8 +25,7 @@ def retire(clock: Clock, path: Path | None, as_json: bool, name: str, dry_run: b
     No platform is called, and nobody is removed anywhere. To empty a target of what is ours first, put the stanza back with
     `retire: remove`, and `segmentd plan` and `apply` it. The name of a family lets all of its segments go.
     """
-    from sync.config.families import named_after
-    from sync.evaluate.families import with_families
+    from sync.evaluate.families import departed, with_families
 
     config = read_config(path)
     if name in config.segments or name in config.families:
@@ -34,12 +33,10 @@ def retire(clock: Clock, path: Path | None, as_json: bool, name: str, dry_run: b
             f"segment {name!r} is in the config; take its stanza out first (`retire: remove` in it empties what is ours)",
         )
     with writer(Path(config.settings.store)) as store:
-        config = with_families(store, config)
-        gone = sorted(lives.known(store) - config.segments.keys())
-        of_family = {named_after(name, value) for value in families.values(store).get(name, ())}
-        going = sorted(of_family & set(gone)) if of_family else [name]
-        if not of_family and name not in gone:
-            raise unknown("segment that left the config", name, gone, "the store")
+        gone = departed(store, with_families(store, config))
+        going = [segment for segment, by in gone.items() if name in (segment, by)]
+        if not going:
+            raise unknown("segment that left the config", name, sorted({*gone, *gone.values()}), "the store")
         found: dict[str, Any] = {
             "segment": name, "segments": going, "retired": not dry_run,
             "targets": [

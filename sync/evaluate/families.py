@@ -11,7 +11,7 @@ from collections.abc import Collection, Mapping
 import numpy as np
 
 from connectors.base import Millis
-from sync.config.families import MOST, expanded, segment_name
+from sync.config.families import MOST, expanded, named_after, segment_name
 from sync.config.model import Config, FamilySpec
 from sync.evaluate import figures
 from sync.evaluate.columns import Columns
@@ -40,6 +40,14 @@ def carried_over(store: Store, config: Config) -> Config:
     return with_families(store, config)
 
 
+def departed(store: Store, config: Config) -> dict[str, str]:
+    """Each segment that left *config* (which holds those of its families) while the store still holds something of it → the name by
+    which `retire` lets it go with all of its kind: that of its family, where this left, too, else its own."""
+    former = kept.every(store)
+    family = {named_after(each, value): each for each in sorted(former.keys() - config.families.keys()) for value in former[each]}
+    return {name: family.get(name, name) for name in sorted(lives.known(store) - config.segments.keys())}
+
+
 def refreshed(store: Store, config: Config, sources: Mapping[str, Origin], now: Millis) -> Config:
     """*config* with the segments that its families have at *now*; which ones is kept in the store."""
     if not config.families:
@@ -47,7 +55,7 @@ def refreshed(store: Store, config: Config, sources: Mapping[str, Origin], now: 
     values, broken = values_at(store, config, sources, now)
     with store.transaction() as db:
         for name, found in values.items():
-            kept.put(db, name, found)
+            kept.put(db, name, found, config.families[name].asked)
     return expanded(config, values, broken)
 
 

@@ -6,6 +6,7 @@ from typing import Any
 
 from connectors.base import Millis
 from sync.config.model import Config, Manage
+from sync.evaluate.families import departed
 from sync.insight.person import decode_summary
 from sync.model import TargetKey
 from sync.source import origins
@@ -43,9 +44,11 @@ def _streams(store: Store, now: Millis) -> list[dict[str, Any]]:
 
 
 def _segments(store: Store, config: Config, now: Millis) -> dict[str, Any]:
+    gone = departed(store, config)
     return {
         name: {"members": len(s.members), "age_ms": now - s.evaluated if s.evaluated else None, "failure": s.failure or "",
-               "configured": name in config.segments, "enabled": name not in config.segments or config.segments[name].enabled}
+               "configured": name in config.segments, "enabled": name not in config.segments or config.segments[name].enabled,
+               "retire": gone.get(name, "")}
         for name, s in segments.standing(store).items()
     }
 

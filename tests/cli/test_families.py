@@ -46,3 +46,20 @@ def test_the_segments_of_a_family_are_planned_filled_and_explained(tmp_path: Pat
         gone = ground("retire", "readers_<value>")
         assert (gone.code, "it has none" in gone.err) == (2, True)
         assert not set(ground.data("status")["segments"]) & set(names)
+
+
+def test_all_of_a_family_goes_by_its_name_also_after_it_emptied_its_segments(tmp_path: Path) -> None:
+    clock = VirtualClock(NOW)
+    with Sandbox(clock) as sandbox:
+        ground = build(tmp_path, sandbox, clock, FAMILY)
+        assert ground("plan").code == 0
+        names = sorted(ground.data("status")["segments"])
+        ground.change("    for_each", "    retire: remove\n    for_each")
+        for _ in range(2):
+            ground("plan")
+        assert {each["retire"] for each in ground.data("status")["segments"].values()} == set(names), "each, while the family is there"
+        ground.change(FAMILY.replace("    for_each", "    retire: remove\n    for_each"), "")
+        assert "no longer in the config: `segmentd retire 'readers_<value>'` forgets it" in ground("status").out
+        assert "did you mean 'readers_<value>'?" in ground("retire", "reader_<value>").err
+        assert ground.data("retire", "readers_<value>")["segments"] == names
+        assert ground.data("status")["segments"] == {}

@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 
 from connectors.base import DAY, ProfileId
@@ -260,6 +261,36 @@ def test_a_family_under_another_name_goes_on_with_all_of_its_segments(store: Sto
     assert kept.values(store) == {"talk_<value>": {"Ops"}}
     assert [left.number for left in lives.left(store.db, "talk_ops")] == [target.id]
     assert lives.known(store) == {"talk_ops"}
+
+
+def test_what_is_left_of_a_family_goes_by_its_name_once_its_stanza_is_out(store: Store, tmp_path: Path) -> None:
+    """Values that ended, those that only a rule named, and those that it had to the end; a plain segment beside them by its own."""
+    plain = "  session_plain: {suppressed: true}\n"
+    register(store, (1, "Ops"), (2, "Ops"), (1, "Sales"), (2, "Sales"))
+    asked = "  asks: {segment: {family: session_<value>, of: Rare}}\n"
+    assert set(run(store, read(tmp_path, FAMILY + plain + asked))) == {"session_ops", "session_sales", "session_rare", "session_plain", "asks"}
+    retiring = read(tmp_path, FAMILY + "    retire: remove\n" + plain)
+    with store.transaction() as db:
+        segments.write(db, "session_ops", "other", np.array([0], np.int32), NOW)
+    assert families.departed(store, families.with_families(store, retiring)) == {"asks": "asks", "session_rare": "session_rare"}
+    for _ in range(2):
+        run(store, retiring)
+    assert families.departed(store, families.with_families(store, retiring)).keys() >= {"session_ops", "session_sales"}
+    whole = "session_<value>"
+    assert families.departed(store, read(tmp_path, plain)) == {
+        "asks": "asks", "session_ops": whole, "session_sales": whole, "session_rare": whole,
+    }
+
+
+def test_values_that_had_ended_stay_with_the_name_that_the_family_had(store: Store, tmp_path: Path) -> None:
+    with store.transaction() as db:
+        kept.put(db, "session_<value>", {"Ops", "Sales"})
+        kept.put(db, "session_<value>", {"Ops"}, {"Ops", "Rare"})
+        kept.put(db, "talk_<value>", {"Old"})
+        kept.put(db, "talk_<value>", ())
+        kept.rename(db, "session_<value>", "talk_<value>")
+    assert kept.values(store) == {"talk_<value>": {"Ops"}}
+    assert kept.every(store) == {"talk_<value>": {"Ops", "Old"}, "session_<value>": {"Sales", "Rare"}}
 
 
 @pytest.mark.parametrize("was", ["talks", "a_<value>_<value>", "session_<value>"])
