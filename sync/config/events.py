@@ -10,7 +10,7 @@ from sync.config import keys, scalars
 from sync.config.connections import capabilities
 from sync.config.form import Form, Notes, Reader, either, shown, word
 from sync.config.model import ConnectionSpec, EventSpec, FieldSpec
-from sync.language.words import suggestion
+from sync.language.words import nearest, suggestion
 from sync.located import Listing, Mapping, Place, Scalar, Value
 
 Connections: TypeAlias = Mapped[str, ConnectionSpec]
@@ -20,6 +20,7 @@ COMMERCE = {
     "product_viewed": "", "page_viewed": "",
 }
 """Events that several platforms may tell of one fact → the property that says so, "" where there is none."""
+ALIKE = 0.8                                         # how near a word is to an event's name that it misspells, of 1
 
 
 def natives(spec: ConnectionSpec, name: str) -> list[str]:
@@ -55,8 +56,8 @@ def _event(notes: Notes, name: Scalar, value: Value, connections: Connections) -
     form = Form(notes, held, keys.EVENT, f"events.{name.text}", f"event '{name.text}'")
     told = [connection for connection, spec in connections.items() if natives(spec, name.text)]
     if not told and held.get("from") is None and connections:
-        near = suggestion(name.text, event_names(connections, ()))
-        hint = near if near.startswith("did") else "name its source: from: {CONNECTION: the platform's name}"
+        near = _meant(name.text, event_names(connections, ()))
+        hint = near or f"name its source: {_source_of(name.text, connections)}"
         notes.complain(name.place, f"no connection tells the event '{name.text}'", hint)
 
     def sources(notes: Notes, value: Value, key: str) -> dict[str, str] | None:
@@ -201,8 +202,32 @@ def known_events(notes: Notes, words: Iterable[tuple[str, Place]], connections: 
         prefix = name.partition(".")[0]
         own = prefix in connections and "." in name
         if "*" not in name and name and name not in known and not own:
-            hint = suggestion(name, known) or "`segmentd events` lists the built-in names; a platform's own is CONNECTION.NAME"
+            hint = _meant(name, known) or _how_to_have(name, connections)
             notes.complain(place, f"there is no event '{name}'", hint)
+
+
+def _meant(name: str, known: Iterable[str]) -> str:
+    """The event that *name* is a misspelling of, as a hint. One that is merely like it is none: it would count something else."""
+    near = nearest(name, known, ALIKE)
+    return f"did you mean '{near}'?" if near else ""
+
+
+def _how_to_have(name: str, connections: Connections) -> str:
+    """What to write so that there is an event called *name*."""
+    listed = "`segmentd events` lists the built-in names"
+    if not scalars.is_name(name):
+        return f"{listed}; a platform's own is CONNECTION.NAME"
+    return f"say where it comes from, events: {{{name}: {{{_source_of(name, connections)}}}}}; {listed}"
+
+
+def _source_of(name: str, connections: Connections) -> str:
+    """The `from:` of an event called *name*: the record in a state that the name speaks of, else whatever a platform calls it."""
+    for connection, spec in connections.items():
+        able = capabilities(spec.kind)
+        for record, _, state in (native.partition(".") for native in (able.records if able else ())):
+            if {record, record.removesuffix("s")} & set(name.split("_")):
+                return f"from: {{{connection}: {{{record}: {state}}}}}"
+    return "from: {CONNECTION: the platform's name}"
 
 
 def event_words(value: Value) -> Iterator[tuple[str, Place]]:

@@ -22,7 +22,7 @@ ONLY_CHECK_SEES = {                                 # meaning, not form: referen
     "settings_week_starts_no_day", "share", "tag", "target_keys_of_another_platform", "target_list_on_mailchimp",
     "target_name_missing", "target_name_too_long", "target_no_audience", "target_no_audiences_at_all", "target_of_two_segments",
     "target_repeated", "target_tag_on_hubspot", "target_tag_on_klaviyo", "target_two_names", "target_unknown_connection",
-    "two_documents", "unknown_kind", "yaml_1_1", "merge_key", "trait_ring",
+    "two_documents", "unknown_kind", "yaml_1_1", "merge_key", "trait_ring", "event_without_entry", "event_nobody_tells_of_deals",
 }
 
 
