@@ -2,26 +2,30 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass, fields, is_dataclass, replace
 from typing import Any, TypeVar
 from zoneinfo import ZoneInfo
 
-from sync.config.model import Config
+from sync.config.families import segment_name
+from sync.config.model import Config, FamilySpec
 from sync.evaluate.from_store import StoreSnapshot
 from sync.evaluate.run import snapshot_of
 from sync.insight.lint import place_of
 from sync.language.happened import Filter, Names
-from sync.language.nodes import Node, walk
+from sync.language.moves import Moved
+from sync.language.nodes import InSegment, Node, walk
 from sync.language.predicates import EQUALITY, TEXTUAL, Compare, Each, Predicate
-from sync.language.values import Json, Path, decode, elements, fold, path_text
+from sync.language.values import Json, Path, decode, distinct_keys, elements, fold, path_text, read_number
 from sync.language.who import Contact
+from sync.language.words import nearest
 from sync.located import Problem
 from sync.source import Origin
 from sync.store.store import Store
 
 T = TypeVar("T")
 UTC = ZoneInfo("UTC")
+ALIKE, FEW = 0.8, 8                                 # how near a value must be, of 1; so many values are named
 ASKED = EQUALITY | TEXTUAL - {"matches"}
 
 
@@ -36,12 +40,15 @@ class Spelt:
 
 def misspelt(store: Store, config: Config, sources: Mapping[str, Origin]) -> list[Problem]:
     """A warning for each literal that nothing in the store passes but for its case."""
-    snapshot = snapshot_of(store, config, sources, [segment.rule for segment in config.segments.values()])
-    values = _Values(snapshot)
+    specs = [*config.segments.values(), *(family.template for family in config.families.values())]
+    values = _Values(snapshot_of(store, config, sources, [segment.rule for segment in specs]))
+    asked = {segment_name(family, value): (family, value) for family in config.families.values() for value in family.asked}
     found: list[Problem] = []
-    for segment in config.segments.values():
+    for segment in specs:
         for node in dict.fromkeys(walk(segment.rule)):
             told = [_told(each, variant) for each in spelt(node) if (variant := values.variant(each))]
+            if isinstance(node, InSegment | Moved) and node.name in asked:
+                told += _nobody(*asked[node.name], values)
             place = place_of(segment, node)
             found += [Problem(place, f"warning: segment '{segment.name}': {why}", hint) for why, hint in told]
     return sorted(set(found))
@@ -50,6 +57,28 @@ def misspelt(store: Store, config: Config, sources: Mapping[str, Origin]) -> lis
 def _told(each: Spelt, variant: str) -> tuple[str, str]:
     literal, what = each.compare.operands[0].text, f"{path_text(each.path)}"
     return f"no {what} in the store {_words(each.compare.operator)} '{literal}'", f"'{variant}' is there; write it so, or ignore_case: true"
+
+
+def _nobody(family: FamilySpec, value: str, values: _Values) -> list[tuple[str, str]]:
+    """Why the segment of *family* for *value* holds nobody, where a value like it is told: in words and with a hint."""
+    told = values.keys(family.property, family.event.filter.names)
+    near = None if value in told else _like(value, told)
+    if near is None:
+        return []
+    few = f"; all there are: {', '.join(sorted(told))}" if len(told) <= FEW else ""
+    return [(f"no {path_text(family.property)} in the store is '{value}'", f"'{near}' is there; write it so{few}")]
+
+
+def _like(value: str, told: Collection[str]) -> str | None:
+    """The one of *told* that *value* most likely stands for. Digits are never misspelt: "Talk 12" and "Talk 13" are two."""
+    number = read_number(value)
+    same = {fold(each): each for each in told if _digits(each) == _digits(value) or (number is not None and read_number(each) == number)}
+    near = nearest(fold(value), same, ALIKE)
+    return None if near is None else same[near]
+
+
+def _digits(text: str) -> list[str]:
+    return [letter for letter in text if letter.isdigit()]
 
 
 def _words(operator: str) -> str:
@@ -116,6 +145,10 @@ class _Values:
         if not near or any(_passes(asked.compare, value) for value in near):
             return ""
         return _as_spelt(asked.compare, str(near[0]))
+
+    def keys(self, path: Path, names: Names) -> set[str]:
+        """What `distinct` calls the values of a property of events."""
+        return {key for value in self._distinct(path, names) for key in distinct_keys(value)}
 
     def _distinct(self, path: Path, names: Names | None) -> Iterator[Json]:
         if names is None:

@@ -95,6 +95,10 @@ def _of_family(reader: Reader, said: Mapping) -> str | None:
     if family is None or value is None:
         return None
     key, families = key_of(value), reader.scope.families
+    if value.kind == "number" and key != value.text:
+        reader.complain(of.place, f"the family's value may be the number {key} or the text '{value.text}'",
+                        f'write {key}, or "{value.text}" in quotes')
+        return None
     name, twin = families.segment(family, key), families.twin(family, key)
     if name in reader.scope.segments:
         reader.complain(of.place, f"the segment for '{key}' would be called '{name}', as another one is", "give that one another name")

@@ -17,6 +17,7 @@ from sync.evaluate import families
 from sync.evaluate.lives import carry_over
 from sync.evaluate.run import evaluate
 from sync.insight.comparison import compare
+from sync.insight.spelling import misspelt
 from sync.insight.story import read_story
 from sync.insight.trial import tried
 from sync.language.families import plain_word
@@ -206,6 +207,8 @@ def problem_of(folder: Path, segments: str) -> str:
     ("session_ops", "write {family: session_<value>, of: VALUE}"),
     ("{family: session_<value>}", "does not say which of the family"),
     ("{family: session_<value>, of: [Ops]}", "takes a single value"),
+    ("{family: session_<value>, of: 1.50}", "may be the number 1.5 or the text '1.50'; write 1.5, or \"1.50\" in quotes"),
+    ("{family: session_<value>, of: 2e3}", "may be the number 2000 or the text '2e3'; write 2000, or \"2e3\" in quotes"),
 ])
 def test_a_segment_of_a_family_that_is_named_wrongly_is_told_how(tmp_path: Path, said: str, says: str) -> None:
     assert says in problem_of(tmp_path, f"  asks: {{segment: {said}}}\n")
@@ -217,6 +220,29 @@ def test_a_segment_of_a_family_that_is_named_wrongly_is_told_how(tmp_path: Path,
 ])
 def test_a_value_whose_segment_would_have_a_name_that_is_taken_cannot_be_asked(tmp_path: Path, others: str, says: str) -> None:
     assert says in problem_of(tmp_path, f"  asks: {{segment: {{family: session_<value>, of: Ops}}}}\n{others}")
+
+
+@pytest.mark.parametrize(("of", "near"), [
+    ("ops", "Ops"), ("Data & Al", "Data & AI"), ("1.5", "1.50"), ("Talk 13", ""), ("Sales", ""), ("Ops", ""), ("'1.50'", ""),
+])
+@pytest.mark.parametrize("asks", [
+    "segment: {{family: session_<value>, of: {}}}", "left: {{segment: {{family: session_<value>, of: {}}}, within: 7d}}",
+])
+def test_a_value_that_nobody_tells_is_told_where_one_like_it_is_there(store: Store, tmp_path: Path, of: str, near: str, asks: str) -> None:
+    config = read(tmp_path, FAMILY + "  asks: {" + asks.format(of) + "}\n")
+    register(store, (1, "Data & AI"), (2, ["Ops", "Talk 12"]), age=100 * DAY)
+    register(store, (1, "1.50"))
+    found = [f"{each.message}; {each.hint}" for each in misspelt(store, config, origins(config, store))]
+    expected = f"no session in the store is '{of}'; '{near}' is there; write it so; all there are: 1.50, Data & AI, Ops, Talk 12"
+    assert found == ([f"warning: segment 'asks': {expected}"] if near else [])
+
+
+def test_the_values_there_are_are_told_only_where_they_are_few(store: Store, tmp_path: Path) -> None:
+    config = read(tmp_path, FAMILY + "  asks: {segment: {family: session_<value>, of: ops}}\n")
+    register(store, (1, ["Ops", *"abcdefg"]))
+    assert misspelt(store, config, origins(config, store))[0].hint.endswith("all there are: Ops, a, b, c, d, e, f, g")
+    register(store, (2, "h"))
+    assert misspelt(store, config, origins(config, store))[0].hint == "'Ops' is there; write it so"
 
 
 def test_a_family_that_asks_who_asks_it_is_a_ring(tmp_path: Path) -> None:
@@ -268,7 +294,9 @@ def test_what_is_left_of_a_family_goes_by_its_name_once_its_stanza_is_out(store:
     plain = "  session_plain: {suppressed: true}\n"
     register(store, (1, "Ops"), (2, "Ops"), (1, "Sales"), (2, "Sales"))
     asked = "  asks: {segment: {family: session_<value>, of: Rare}}\n"
-    assert set(run(store, read(tmp_path, FAMILY + plain + asked))) == {"session_ops", "session_sales", "session_rare", "session_plain", "asks"}
+    assert set(run(store, read(tmp_path, FAMILY + plain + asked))) == {
+        "session_ops", "session_sales", "session_rare", "session_plain", "asks",
+    }
     retiring = read(tmp_path, FAMILY + "    retire: remove\n" + plain)
     with store.transaction() as db:
         segments.write(db, "session_ops", "other", np.array([0], np.int32), NOW)
