@@ -230,6 +230,28 @@ def test_each_refusal_is_told_apart(status: int, body: dict[str, str] | None, ex
     assert (fault.kind, fault.retry_after) == (expected, wait)
 
 
+LACKING = {"category": "MISSING_SCOPES", "correlationId": "11111111-2222-3333-4444-555555555555"}
+
+
+@pytest.mark.parametrize(("errors", "code"), [
+    ([{"message": "…", "context": {"requiredScopes": ["crm.lists.write"]}}], "MISSING_SCOPES: crm.lists.write"),
+    ([{"context": {"requiredGranularScopes": ["crm.lists.read", "crm.lists.write"]}}, {"context": {"requiredScopes": ["crm.lists.read"]}}],
+     "MISSING_SCOPES: crm.lists.read, crm.lists.write"),
+    ([{"context": {"requiredScopes": ["ann@example.com", "<b>", "x" * 70, 7, None, "content\n", "content"]}}], "MISSING_SCOPES: content"),
+    ([{"context": {"requiredScopes": [f"scope.{number}" for number in range(9)]}}],
+     "MISSING_SCOPES: scope.0, scope.1, scope.2, scope.3, scope.4"),
+    (None, "MISSING_SCOPES"), ({}, "MISSING_SCOPES"),
+    ([7, {"context": None}, {"context": {"requiredScopes": "content"}}], "MISSING_SCOPES"),
+])
+def test_a_missing_scope_is_told_by_its_name_and_nothing_else_of_the_body(errors: object, code: str) -> None:
+    fault = Faults(VirtualClock(NOW))(Answer(403, JSON, b"", {**LACKING, "errors": errors}))
+    assert fault is not None
+    assert (fault.kind, fault.code) == (FaultKind.SCOPE, code)
+    other = Faults(VirtualClock(NOW))(Answer(400, JSON, b"", {"category": "VALIDATION_ERROR", "errors": errors}))
+    assert other is not None
+    assert other.code == "VALIDATION_ERROR"
+
+
 def test_the_day_s_limit_lasts_until_midnight_in_the_account_s_zone() -> None:
     evening = millis(instant(NOW).replace(hour=21, minute=30, second=0, microsecond=0))
     faults = Faults(VirtualClock(evening))
