@@ -93,14 +93,18 @@ def open_street(config: Config, store: Store, clock: Clock, watch: Watch | None 
     with store.transaction() as db:
         outbox.recover(db)
     terms.agree(store, {
-        source.number: terms.terms_of(source.naming, config.settings.history, [
-            stream.name for stream in source.capabilities.streams if stream.kind is not StreamKind.PROFILES
-        ]) for source in sources.values()
+        source.number: terms.terms_of(
+            source.naming, config.settings.history, _called(source, StreamKind.EVENTS), _called(source, StreamKind.PARTS),
+        ) for source in sources.values()
     })
     carry_over(store, config)
     rules = [segment.rule for segment in config.segments.values()]
     pasts.agree(store, wanted_pasts(config, sources, rules, clock.now()), clock.now())
     return Street(config, store, clock, sources, watch=watch or Watch())
+
+
+def _called(source: Source, kind: StreamKind) -> list[str]:
+    return [stream.name for stream in source.capabilities.streams if stream.kind is kind]
 
 
 # --- pull -----------------------------------------------------------------------------------------------------------------

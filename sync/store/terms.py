@@ -16,25 +16,26 @@ LOST = "lost"                                       # in place of a naming: the 
 
 @dataclass(frozen=True, slots=True)
 class Terms:
-    """*naming*: digest of how a connection's events are called; *history*: how far back its first pull reaches;
-    *streams*: its event streams."""
+    """*naming*: digest of how a connection's events are called; *history*: how far back its first pull reaches; *streams*: those of
+    events, which reach so far; *parts*: those of records, which may be events, too, and are read however old they are."""
 
     naming: str
     history: Millis
     streams: Collection[str]
+    parts: Collection[str] = ()
 
 
-def terms_of(naming: Naming, history: Millis, streams: Collection[str]) -> Terms:
+def terms_of(naming: Naming, history: Millis, streams: Collection[str], parts: Collection[str] = ()) -> Terms:
     said = repr((sorted(naming.names.items(), key=str), sorted(naming.same.items()), sorted(naming.ignored)))
-    return Terms(digest_of(said), history, streams)
+    return Terms(digest_of(said), history, streams, parts)
 
 
 def agree(store: Store, terms: Mapping[int, Terms]) -> list[int]:
     """Compare with what was agreed before, by connection number; which connections' events will be read again.
 
     Another naming of one connection takes all facts away, since a fact does not say who told it, and every connection tells its
-    own again; one that is out of the config today does so when it comes back. A longer history only starts the events of its
-    connection anew: what is known already stays, is not counted twice, and is all there since the shorter history began.
+    own again; one that is out of the config today does so when it comes back. A longer history only starts the streams of events of
+    its connection anew: what is known already stays, is not counted twice, and is all there since the shorter history began.
     """
     known = {
         number: (naming, int(history)) for key, value in store.rows("select key, value from meta where key like 'terms:%'")
@@ -51,7 +52,7 @@ def agree(store: Store, terms: Mapping[int, Terms]) -> list[int]:
             archive.forget_all(db)
         for number in again:
             if renamed or known[number][0] == LOST:
-                streams.anew(db, number, terms[number].streams)
+                streams.anew(db, number, [*terms[number].streams, *terms[number].parts])
             else:
                 streams.further(db, number, terms[number].streams, known[number][1])
         db.executemany("insert or replace into meta values (?, ?)", [

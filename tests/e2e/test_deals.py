@@ -97,3 +97,15 @@ def test_deals_that_nobody_asks_for_are_not_read(shop: Shop) -> None:
     assert shop.members()["deals"] > 0
     assert {"deals", "deals_complete"} <= shop.streams()
     assert shop.segmentd("preview", "deals")["waiting"] == ""
+
+
+def test_a_longer_history_reads_events_again_and_no_deals(shop: Shop) -> None:
+    shop.config(SEGMENTS)
+    first = {each["stream"]: each["rows"] for each in shop.segmentd("plan")["pulled"]}
+    assert first["deals"] > 0
+    assert first["orders"] > 0
+    shop.sandbox.clock.advance(DAY / 1000)
+    path = shop.folder / "config.yaml"
+    path.write_text(path.read_text().replace("history: 3y", "history: 4y"))
+    again = {each["stream"]: each["rows"] for each in shop.segmentd("plan")["pulled"]}
+    assert (again["deals"], again["orders"]) == (0, first["orders"])

@@ -103,3 +103,14 @@ def test_a_connection_that_was_out_of_the_config_meanwhile_tells_its_facts_again
     assert agree(store, {1: terms_of(OTHER, 60 * DAY, ["events"]), other: theirs}) == [other]
     assert [s.first for s in streams.states(store) if s.connection == "site"] == [None]
     assert agree(store, {1: terms_of(OTHER, 60 * DAY, ["events"]), other: theirs}) == []
+
+
+def test_records_are_told_again_under_other_names_but_not_for_a_longer_history(store: Store) -> None:
+    with store.transaction() as db:
+        db.execute("insert into streams (connection, stream, cursor, started, first, finished) values (1, 'deals', 'c', 1, 2, 3)")
+    assert agree(store, {1: terms_of(PLAIN, 90 * DAY, ["events"], ["deals"])}) == [1]
+    assert {s.stream: (s.started, s.first, s.reached) for s in streams.states(store)} == {
+        "deals": (1, 2, None), "events": (None, END, END - 60 * DAY),
+    }
+    assert agree(store, {1: terms_of(OTHER, 90 * DAY, ["events"], ["deals"])}) == [1]
+    assert {s.stream: (s.started, s.first) for s in streams.states(store)} == {"deals": (None, None), "events": (None, None)}
