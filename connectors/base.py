@@ -102,7 +102,8 @@ class Stream:
     *sweep*: every row is read each time and the last page says complete; profiles, or parts, not seen in a complete sweep are gone.
     A sweep, and a stream that cannot be filtered, runs on the complete cadence; the rest on that of changes.
     *part*: the field of profiles that it fills; such a stream is pulled only when the config asks for that field, or for an event
-    made of its records.
+    made of its records. *events*: native names of all events that it tells; one of events that says none tells whatever no other
+    stream of its platform names.
     """
 
     name: str
@@ -110,6 +111,7 @@ class Stream:
     incremental: bool = True
     sweep: bool = False
     part: str = ""
+    events: frozenset[str] = frozenset()
 
 
 @dataclass(frozen=True, slots=True)

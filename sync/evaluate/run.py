@@ -203,18 +203,17 @@ def ground_of(
 ) -> Ground:
     """Whether the data under segment *name* (and those it asks) is all there, and fresh.
 
-    A connection that tells the rule's events answers for its event streams, one that holds its fields or consent for its
-    profiles. Where consent withdrawn anywhere bars, nothing moves before everybody's profiles were read once.
+    A connection that tells the rule's events answers for the streams on which these come, one that holds its fields or consent for
+    its profiles. Where consent withdrawn anywhere bars, nothing moves before everybody's profiles were read once.
     """
     wanted = [needs(rules[each]) for each in asked(name, rules)]
-    telling = {c for what in wanted for need in what.events for c, source in sources.items() if _tells(source, need.names)}
     rests_on = {c for what in wanted for c in connections_of(config, sources, what)}
     states = {(s.connection, s.stream): s for s in streams.states(store)}
     waiting, shaky = [f"{c} cannot be opened" for c in sorted(rests_on - set(sources))], []
     for connection, source in sources.items():
         consulted = connection in rests_on or config.consent.withdrawn is Withdrawn.ANYWHERE
         for stream in source.capabilities.streams:
-            if stream.sweep or not _rests_on(config, source, stream, wanted, connection in telling, consulted):
+            if stream.sweep or not _rests_on(config, source, stream, wanted, consulted):
                 continue
             state = states.get((connection, stream.name))
             if state is None or state.first is None:
@@ -232,16 +231,25 @@ def ground_of(
     return Ground(next(iter(waiting), ""), next(iter(shaky), ""), tuple(sorted(rests_on)))
 
 
-def _rests_on(config: Config, source: Origin, stream: Stream, wanted: Sequence[Needs], telling: bool, consulted: bool) -> bool:
-    """Whether rules that need what is *wanted* rest on *stream*. *telling*, *consulted*: whether they do on events of its connection,
-    or on profiles."""
-    if stream.kind is not StreamKind.PARTS:
-        return telling if stream.kind is StreamKind.EVENTS else consulted
-    made = {name.name for native, name in source.naming.names.items() if native in source.capabilities.records}
+def _rests_on(config: Config, source: Origin, stream: Stream, wanted: Sequence[Needs], consulted: bool) -> bool:
+    """Whether rules that need what is *wanted* rest on *stream*. *consulted*: whether they do on profiles of its connection."""
+    if stream.kind is StreamKind.PROFILES:
+        return consulted
     return any(
         any(reads_part(config, source.name, stream, path) for path in what.fields)
-        or any(need.names.takes(name) for need in what.events for name in made) for what in wanted
+        or any(_comes_on(source, stream, need.names) for need in what.events) for what in wanted
     )
+
+
+def _comes_on(source: Origin, stream: Stream, names: Names) -> bool:
+    """Whether an event that *names* takes may come on *stream* of *source*."""
+    told = {native for native, event in source.naming.names.items() if event.name not in source.naming.ignored and names.takes(event.name)}
+    if stream.part:
+        return any(native in source.capabilities.records and native.startswith(f"{stream.part}.") for native in told)
+    if stream.events:
+        return not told.isdisjoint(stream.events)
+    elsewhere = source.capabilities.records.keys() | {native for other in source.capabilities.streams for native in other.events}
+    return not told <= elsewhere or _takes_own(source, names)
 
 
 def _looks_back(config: Config, source: Origin, wanted: Sequence[Needs], now: Millis) -> Millis:
@@ -294,8 +302,13 @@ def connections_of(config: Config, sources: Mapping[str, Origin], what: Needs) -
 def _tells(source: Origin, names: Names) -> bool:
     """Whether any event type that *names* takes may come from *source*."""
     told = {event.name for event in source.naming.names.values()} - source.naming.ignored
+    return any(names.takes(name) for name in told) or _takes_own(source, names)
+
+
+def _takes_own(source: Origin, names: Names) -> bool:
+    """Whether *names* may take an event that is called as the platform calls it."""
     own = f"{source.naming.prefix}."
     return (
-        any(names.takes(name) for name in told) or any(name.startswith(own) for name in names.exact)
+        any(name.startswith(own) for name in names.exact)
         or any(own.startswith(prefix) or prefix.startswith(own) for prefix in names.prefixes)
     )

@@ -66,6 +66,13 @@ class ReadingContract(Ground):
         assert found - expected == Counter()
         assert expected - found == Counter()
 
+    def test_a_stream_tells_the_events_that_it_names_or_those_that_no_other_does(self, connector: Connector) -> None:
+        named = {native for stream in connector.capabilities.streams for native in stream.events}
+        assert named <= connector.capabilities.events.keys()
+        for stream in self.streams(connector, StreamKind.EVENTS):
+            told = {event.native for event in facts_in(pages_of(connector, stream)).values()}
+            assert told <= stream.events if stream.events else not told & named, stream.name
+
     def test_events_carry_the_neutral_properties_that_the_capabilities_promise(self, connector: Connector) -> None:
         orders = [
             event for event in facts_in(self.all_pages(connector, StreamKind.EVENTS)).values()
