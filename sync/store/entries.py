@@ -29,12 +29,14 @@ Ids = npt.NDArray[np.int32]
 Times = npt.NDArray[np.int64]
 Flags = npt.NDArray[np.uint8]
 Truths = npt.NDArray[np.bool_]
-Row = tuple[str, int, int, Millis, int]             # of the table `moves`
+Row = tuple[str, int, int, Millis, int, int]        # of the table `moves`
 
 ENTERED, BASELINE = 1, 2                            # bits of a flag
 WAITING = 1024                                      # so many moves become a pack; fewer wait as rows
 FOLD = 64                                           # packs of one level that become one of the next
 _ROW = 4 + 8 + 1                                    # bytes of one change in an unpacked pack
+_PRIME = 2**31 - 1
+_NUMBER, _CONTACT, _AT, _FLAGS = 433_494_437, 911_382_323, 972_663_749, 1_000_000_007   # of `_digest`, in 0013, too: below 2**30
 
 
 @dataclass(frozen=True, slots=True)
@@ -111,11 +113,17 @@ def rows(segment: str, waiting: int, came: Ids, went: Ids, at: Millis, *, baseli
     """What `record` notes where so many are *waiting* that no pack is made of them: rows to be added."""
     kept = BASELINE * baseline
     moves = [*((contact, ENTERED | kept) for contact in came.tolist()), *((contact, kept) for contact in went.tolist())]
-    return [(segment, number, contact, at, flags) for number, (contact, flags) in enumerate(moves, waiting + 1)]
+    return [(segment, n, contact, at, flags, int(_digest(n, contact, at, flags))) for n, (contact, flags) in enumerate(moves, waiting + 1)]
+
+
+def _digest(number: Any, contact: Any, at: Any, flags: Any) -> Any:
+    """What a row of `moves` keeps of itself, of ints or of arrays; it fits into 64 bits on the way. Whatever single bit of the row
+    changes, the digest is another one, since no power of two is divided by a prime."""
+    return (number * _NUMBER + contact * _CONTACT + at % _PRIME * _AT + flags * _FLAGS) % _PRIME
 
 
 def add(db: sqlite3.Connection, moves: Iterable[Row]) -> None:
-    db.executemany("insert into moves values (?, ?, ?, ?, ?)", moves)
+    db.executemany("insert into moves values (?, ?, ?, ?, ?, ?)", moves)
 
 
 def close(db: sqlite3.Connection, segment: str) -> int:
@@ -183,10 +191,14 @@ def _unpacked(segment: str, rows: int, body: bytes) -> tuple[Ids, Times, Flags]:
     except zlib.error:
         held = b""
     if len(held) != rows * _ROW:
-        raise StoreError(f"the history of segment {segment!r} in the store is damaged; put back a copy of the store")
+        raise _damaged(segment)
     contacts = np.cumsum(np.frombuffer(held, "<i4", rows), dtype=np.int32)
     at = np.cumsum(np.frombuffer(held, "<i8", rows, rows * 4), dtype=np.int64)
     return contacts, at, np.frombuffer(held, np.uint8, rows, rows * 12)
+
+
+def _damaged(segment: str) -> StoreError:
+    return StoreError(f"the history of segment {segment!r} in the store is damaged; put back a copy of the store")
 
 
 # --- reading ----------------------------------------------------------------------------------------------------------------
@@ -219,9 +231,15 @@ def packed_since(db: sqlite3.Connection, segment: str, pack: int) -> int:
 
 
 def _waiting(db: sqlite3.Connection, segment: str) -> tuple[Ids, Times, Flags]:
-    rows = db.execute("select contact, at, flags from moves where segment = ? order by number", (segment,)).fetchall()
-    contacts, at, flags = zip(*rows, strict=True) if rows else ((), (), ())
-    return np.array(contacts, np.int32), np.array(at, np.int64), np.array(flags, np.uint8)
+    """Raises StoreError when a row is not what was written, or not there."""
+    rows = db.execute("select number, contact, at, flags, digest from moves where segment = ? order by number", (segment,)).fetchall()
+    try:
+        number, contact, at, flags, digest = np.array(rows, np.int64).reshape(-1, 5).T
+    except (TypeError, ValueError):                 # what was a number is none
+        raise _damaged(segment) from None
+    if not np.array_equal(number, np.arange(1, len(rows) + 1)) or not np.array_equal(digest, _digest(number, contact, at, flags)):
+        raise _damaged(segment)
+    return contact.astype(np.int32), at.copy(), flags.astype(np.uint8)
 
 
 def last_entered(store: Store, segment: str, *, since: Millis = 0) -> tuple[Ids, Times]:

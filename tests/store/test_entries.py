@@ -158,6 +158,39 @@ def test_a_damaged_history_is_noticed(store: Store, monkeypatch: pytest.MonkeyPa
         told(store)
 
 
+LARGE = 2**31 - 2                                   # a contact's number, near the end of its 32 bits
+
+
+@pytest.mark.parametrize(("column", "bits"), [("number", 20), ("contact", 40), ("at", 50), ("flags", 8), ("digest", 31)])
+def test_a_move_of_which_a_single_bit_changed_is_noticed_before_it_counts(store: Store, column: str, bits: int) -> None:
+    evaluated(store, NOW)
+    evaluated(store, NOW + 1, 1, LARGE)
+    evaluated(store, NOW + DAY, 1, 2)
+    last = f"contact = {LARGE} and flags = 0" if column == "number" else "number = 4"
+    ((good,),) = store.rows(f"select {column} from moves where {last}")
+    for bit in range(bits):
+        with store.transaction() as db:
+            db.execute(f"update moves set {column} = ? where {last}", (good ^ (1 << bit),))
+        for ask in (told, lambda store: segments.last_members(store, "vip"), segments.standing):
+            with pytest.raises(StoreError, match=r"history of segment 'vip'.*damaged"):
+                ask(store)
+    with store.transaction() as db:
+        db.execute(f"update moves set {column} = ? where {last}", (good,))
+    assert segments.standing(store)["vip"].members.tolist() == [1, 2]
+
+
+@pytest.mark.parametrize("damage", [
+    "delete from moves where number = 1", "update moves set contact = 'x'", "update moves set flags = x'00'",
+])
+def test_moves_that_are_gone_or_no_numbers_are_noticed(store: Store, damage: str) -> None:
+    evaluated(store, 10)
+    evaluated(store, 20, 1, 2)
+    with store.transaction() as db:
+        db.execute(damage)
+    with pytest.raises(StoreError, match=r"history of segment 'vip'.*damaged"):
+        told(store)
+
+
 def test_a_membership_that_did_not_move_is_not_written_again(store: Store) -> None:
     evaluated(store, 10, 1)
     with store.transaction() as db:

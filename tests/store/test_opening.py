@@ -60,6 +60,20 @@ def test_a_migrated_store_equals_a_fresh_one(path: Path, version: int) -> None:
     assert dump(path) == dump(fresh)
 
 
+def test_moves_from_before_they_had_digests_count_after_the_migration(path: Path) -> None:
+    old = sqlite3.connect(path, isolation_level=None)
+    old.execute("pragma journal_mode = wal")
+    for number, statements in opening.migrations():
+        if number < 13:
+            old.executescript(statements)
+            old.execute(f"pragma user_version = {number}")
+    old.execute("insert into segments (name, rule, evaluated, failure, settled) values ('vip', 'rule', 1, null, 1)")
+    old.executemany("insert into moves values ('vip', ?, ?, ?, 1)", [(1, 7, NOW), (2, 2**31 - 2, NOW + 10**12), (3, 5, 2**40)])
+    old.close()
+    with Store.writer(path) as store:
+        assert segments.standing(store)["vip"].members.tolist() == [5, 7, 2**31 - 2]
+
+
 def test_migrations_are_numbered_without_a_gap() -> None:
     assert [number for number, _ in opening.migrations()] == list(range(1, len(opening.migrations()) + 1))
 
