@@ -12,11 +12,11 @@ from dataclasses import replace
 from connectors.base import Cursor, Event, Json, Page, Part, ProfileId
 from connectors.hubspot.api import Api, Record, identified
 from connectors.hubspot.commerce import MOVED
-from connectors.hubspot.profiles import custom
+from connectors.hubspot.profiles import DEALS, custom
 from connectors.hubspot.times import at
 from connectors.hubspot.walk import SETTLED, Window, changes, dump, finished, load, parts
 
-KIND, FIELD, WON = "deals", "deals", "deals.closed_won"
+KIND, FIELD, WON = "deals", DEALS, "deals.closed_won"
 USUAL = (
     "dealname", "amount", "deal_currency_code", "dealstage", "pipeline", "closedate", "createdate", MOVED, "hs_is_closed",
     "hs_is_closed_won", "hs_deal_stage_probability", "dealtype", "hubspot_owner_id",

@@ -31,6 +31,7 @@ USUAL = (
     "hs_email_first_send_date", "hs_email_last_send_date", "hs_email_last_open_date", "hs_email_last_click_date",
     "hs_email_last_email_name",
 )
+DEALS = "deals"                                     # the field of contacts that holds their deals: no property can be called so
 _BY_TYPE = re.compile(r"hs_email_optout_(\d+)")
 _SENSITIVE = ("sensitive", "highly_sensitive")      # such properties need scopes of their own
 
@@ -48,7 +49,8 @@ class Shape:
 def read_shape(api: Api, wished: Iterable[str]) -> tuple[Shape, Millis]:
     """What this account's contacts can be asked for, and the platform's time before anything was read. Two calls.
 
-    *wished*: further property names. Custom properties are all asked for, of HubSpot's own the usual ones. The ids of the
+    *wished*: further property names. Custom properties are all asked for, of HubSpot's own the usual ones; one called `deals` never:
+    the deals of a contact stand there. The ids of the
     subscription types come from their definitions and from the properties' names, so that a key without the scope for the
     definitions misses no opt-out.
     """
@@ -63,6 +65,7 @@ def read_shape(api: Api, wished: Iterable[str]) -> tuple[Shape, Millis]:
     types |= {match[1] for name in named if isinstance(name, str) and (match := _BY_TYPE.fullmatch(name))}
     optouts = {f"hs_email_optout_{one}": one for one in sorted(types)}
     asked = dict.fromkeys((*NEUTRAL.values(), *IDENTITY, *STANDING, *optouts, *USUAL, *custom(definitions), *wished))
+    asked.pop(DEALS, None)
     return Shape(tuple(asked), optouts, frozenset((*IDENTITY, *STANDING, *optouts))), now
 
 

@@ -445,6 +445,16 @@ def test_names_too_long_for_a_url_go_in_a_body() -> None:
     assert [one.id for page in pages for one in page.profiles] == ["1", "2", "3"]
 
 
+def test_a_property_that_is_called_as_the_list_of_deals_is_not_read() -> None:
+    told = {"/properties/2026-09/contacts": {"results": [{"name": "deals"}, {"name": "shoe_size"}]},
+            "/contacts/search": {"total": 1, "results": [contact(7)]}}
+    with open_against(answers(told), properties=["deals", "fax"]) as (connector, platform):
+        pull(connector, "profiles", finished(NOW))
+        asked = next(each.body["properties"] for each in platform.calls if each.path.endswith("/contacts/search"))
+    assert {"shoe_size", "fax"} <= set(asked)
+    assert "deals" not in asked
+
+
 def test_statuses_tell_who_is_subscribed_where_the_plan_has_them() -> None:
     statuses = [{"subscriptionId": 3001, "status": "SUBSCRIBED", "timestamp": "2026-11-10T12:00:00Z"},
                 {"subscriptionId": 3002, "status": "NOT_SPECIFIED"}, {"subscriptionId": 77, "status": "UNSUBSCRIBED"}]
