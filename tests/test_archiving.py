@@ -6,12 +6,11 @@ from pathlib import Path
 
 from connectors.base import DAY, HOUR, VirtualClock
 from sync.archiving import seal_when_due, wanted_by
-from sync.config.load import load
-from sync.config.model import Config
 from sync.store import archive
 from sync.store.periods import month_of
 from sync.store.store import Store
 from sync.street import Street
+from tests.configured import config_in
 from tests.store.ground import NOW, connected, event, facts_of, new_store, profile, tell, write
 
 CONFIG = """
@@ -25,19 +24,11 @@ segments:
 """
 
 
-def config_in(folder: Path) -> Config:
-    path = folder / "config.yaml"
-    path.write_text(CONFIG)
-    config, problems = load(path)
-    assert config is not None, problems
-    return config
-
-
 def test_sealing_is_due_once_a_day_and_after_a_clock_that_was_wrong(tmp_path: Path) -> None:
     today = NOW // DAY * DAY
     clock = VirtualClock(today + 4 * HOUR)
     with new_store() as store:
-        street = Street(config_in(tmp_path), store, clock)
+        street = Street(config_in(tmp_path, CONFIG), store, clock)
         assert seal_when_due(street) is not None, "the first ever"
         assert seal_when_due(street) is None
         clock.advance(10 * 60 - 0.001)
@@ -53,7 +44,7 @@ def test_sealing_is_due_once_a_day_and_after_a_clock_that_was_wrong(tmp_path: Pa
 
 
 def test_segments_decide_which_properties_get_columns(tmp_path: Path) -> None:
-    wanted = wanted_by(config_in(tmp_path))
+    wanted = wanted_by(config_in(tmp_path, CONFIG))
     assert set(wanted("email_opened")) == {("subject", "line"), ("campaign",)}
     assert set(wanted("email_clicked")) == {("campaign",)}
     assert set(wanted("order_placed")) == set()
@@ -66,7 +57,7 @@ def test_a_sealing_keeps_what_the_config_keeps(tmp_path: Path) -> None:
         tell(store, 3, event("a", "opened", month.start), event("b", "other", month.start), names={})
         with store.transaction() as db:
             db.execute("update event_types set name = 'email_opened' where name = 'klaviyo.opened'")
-        done = seal_when_due(Street(config_in(tmp_path), store, VirtualClock(NOW)))
+        done = seal_when_due(Street(config_in(tmp_path, CONFIG), store, VirtualClock(NOW)))
         assert done is not None
         assert (done.dropped, done.events) == (1, 1)
         assert [row[0] for row in facts_of(store)] == ["klaviyo.other"]

@@ -27,6 +27,7 @@ from sync.source import origins
 from sync.store import families as kept
 from sync.store import lives, memberships, segments
 from sync.store.store import Store
+from tests.configured import config_in
 from tests.store.ground import NOW, event, new_store, profile, tell, write
 
 HEAD = """version: 1
@@ -53,10 +54,7 @@ def config(tmp_path: Path) -> Config:
 
 
 def read(folder: Path, segments: str) -> Config:
-    (folder / "config.yaml").write_text(HEAD + segments)
-    found, problems = load(folder / "config.yaml")
-    assert found is not None, problems
-    return found
+    return config_in(folder, HEAD + segments)
 
 
 def register(store: Store, *sessions: tuple[int, Any], age: int = DAY) -> None:

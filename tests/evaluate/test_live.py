@@ -8,16 +8,15 @@ from pathlib import Path
 import pytest
 
 from connectors.base import DAY, SECOND, ProfileId
-from sync.config.load import load
 from sync.config.model import Config
-from sync.evaluate import live as live_module
 from sync.evaluate.families import refreshed
 from sync.evaluate.live import Live
-from sync.evaluate.run import Ground, evaluate
+from sync.evaluate.run import evaluate
 from sync.insight.verifying import verify
 from sync.source import origins
 from sync.store import entries, segments
 from sync.store.store import Store
+from tests.configured import config_in, pulled
 from tests.store.ground import NOW, connected, event, profile, tell, write
 
 CONFIG = """
@@ -50,11 +49,7 @@ def store(tmp_path: Path) -> Iterator[Store]:
 
 @pytest.fixture
 def config(tmp_path: Path) -> Config:
-    path = tmp_path / "config.yaml"
-    path.write_text(CONFIG.lstrip())
-    config, problems = load(path)
-    assert config is not None, problems
-    return config
+    return config_in(tmp_path, CONFIG)
 
 
 @pytest.fixture
@@ -102,13 +97,12 @@ def test_a_clock_that_steps_back_takes_nothing_back(store: Store, live: Live) ->
     assert members(store)["clicked"] == []
 
 
-def test_conditions_on_who_entered_see_the_very_tick(store: Store, config: Config, live: Live) -> None:
-    live.tick(NOW)
+def test_conditions_on_who_entered_see_the_very_tick(store: Store, config: Config) -> None:
+    pulled(store, config, NOW)
+    live = Live(store, config, origins(config, store))
+    live.evaluation(config, NOW)
     live.evaluation(config, NOW + SECOND)                   # a segment's history begins with its second answer on whole data
-    with store.transaction() as db:
-        db.execute("update segments set settled = 1")
     tell_order(store, "o1", NOW + 2 * SECOND, 1)
-    live._grounds = {name: type(ground)("", "", ()) for name, ground in live._grounds.items()}
     live.tick(NOW + 2 * SECOND)
     assert entries.changes(store, "clicked").at.tolist() == [NOW + 2 * SECOND]
     assert members(store)["came"] == [0]
@@ -158,19 +152,16 @@ def test_after_a_full_pass_verify_agrees_too_and_not_once_more_was_taken_in(stor
 
 
 def test_who_moved_before_a_rule_was_edited_has_a_time_and_who_moves_by_the_edit_has_none(
-    store: Store, config: Config, tmp_path: Path, monkeypatch: pytest.MonkeyPatch,
+    store: Store, config: Config, tmp_path: Path,
 ) -> None:
-    monkeypatch.setattr(live_module, "grounds_of", lambda *_: dict.fromkeys(config.segments, Ground("", "", ())))
+    pulled(store, config, NOW)
     live = Live(store, config, origins(config, store))
     live.evaluation(config, NOW)
     live.evaluation(config, NOW + SECOND)
     tell_order(store, "o1", NOW - 30 * SECOND, 12, "p1")
     live.tick(NOW + 2 * SECOND)
     tell_order(store, "o2", NOW + 3 * SECOND, 12, "p2")
-    (tmp_path / "config.yaml").write_text(CONFIG.lstrip().replace("within: 20s", "within: 1m", 1))
-    edited, problems = load(tmp_path / "config.yaml")
-    assert edited is not None, problems
-    live.evaluation(edited, NOW + 3 * SECOND)
+    live.evaluation(config_in(tmp_path, CONFIG.replace("within: 20s", "within: 1m", 1)), NOW + 3 * SECOND)
     assert members(store)["clicked"] == [0, 1]
     assert entries.changes(store, "clicked").contacts.tolist() == [1]
 
@@ -182,9 +173,7 @@ FAMILY = """
 
 
 def test_a_family_gets_its_segments_at_an_evaluation_and_they_follow_from_there(store: Store, config: Config, tmp_path: Path) -> None:
-    (tmp_path / "config.yaml").write_text(CONFIG.lstrip() + FAMILY.lstrip("\n"))
-    loaded, problems = load(tmp_path / "config.yaml")
-    assert loaded is not None, problems
+    loaded = config_in(tmp_path, CONFIG + FAMILY.lstrip("\n"))
     sources = origins(loaded, store)
     live = Live(store, loaded, sources)
     live.evaluation(refreshed(store, loaded, sources, NOW), NOW)

@@ -16,7 +16,6 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from connectors.base import DAY
-from sync.config.load import load
 from sync.config.model import Config
 from sync.evaluate.full_pass import full_pass
 from sync.evaluate.live import Live
@@ -26,6 +25,7 @@ from sync.source import origins
 from sync.store import segments
 from sync.store.sealing import seal
 from sync.store.store import Store
+from tests.configured import config_in, pulled
 from tests.evaluate import worlds
 from tests.evaluate.test_tick import LARGE, QUIET, SMALL, counting
 from tests.evaluate.test_tick_over_store import FIELDS, HAPPENINGS, WEIGHTS, Town
@@ -45,19 +45,11 @@ segments: {{first: {{event: order_placed}}, second: {{event: order_placed}}, thi
 """
 
 
-def config_in(folder: Path) -> Config:
-    path = folder / "config.yaml"
-    path.write_text(CONFIG.lstrip())
-    config, problems = load(path)
-    assert config is not None, problems
-    return config
-
-
 class House(Town):
     """A store with the daemon's own engine over it, which is started again now and then."""
 
     def __init__(self, rng: Random, folder: Path) -> None:
-        self.folder, self.bare = folder, config_in(folder)
+        self.folder, self.bare = folder, config_in(folder, CONFIG)
         super().__init__(rng, connected(Store.writer(folder / "store.db")))
 
     def begin(self) -> None:
@@ -66,10 +58,7 @@ class House(Town):
         with self.store.transaction() as db:
             db.execute("update targets set key = '@mailchimp/de/tag/VIP', audience = 'de', first_met = ?1, viewed = ?1, complete = 1",
                        (NOW,))
-            for source in origins(self.bare, self.store).values():
-                for stream in source.capabilities.streams:
-                    db.execute("insert into streams (connection, stream, started, first, finished) values (?1, ?2, ?3, ?3, ?3)",
-                               (source.number, stream.name, NOW))
+        pulled(self.store, self.bare, NOW)
         self.latest = self.now
         self.starts()
 

@@ -4,13 +4,10 @@ from __future__ import annotations
 
 import pytest
 
-from connectors.base import Cursor, Page
-from sync.config.load import load
 from sync.config.model import Config
 from sync.evaluate.run import grounds_of
 from sync.source import origins
-from sync.store import streams
-from sync.store.store import Store
+from tests.configured import config_in, pulled
 from tests.store.ground import NOW, new_store
 
 CONFIG = """version: 1
@@ -49,27 +46,13 @@ EXPECTED = {
 
 @pytest.fixture(scope="module")
 def config(tmp_path_factory: pytest.TempPathFactory) -> Config:
-    path = tmp_path_factory.mktemp("resting") / "config.yaml"
-    path.write_text(CONFIG)
-    found, problems = load(path)
-    assert found is not None, problems
-    return found
-
-
-def pulled_but(store: Store, config: Config, missing: str) -> None:
-    """Every stream was pulled to its end, except the one that is *missing*."""
-    with store.transaction() as db:
-        for source in origins(config, store).values():
-            for stream in source.capabilities.streams:
-                if f"{source.name}/{stream.name}" != missing:
-                    streams.begin(db, source.number, stream, NOW)
-                    streams.advance(db, source.number, stream, Page(Cursor("end"), last=True), NOW)
+    return config_in(tmp_path_factory.mktemp("resting"), CONFIG)
 
 
 @pytest.mark.parametrize("missing", EXPECTED)
 def test_a_segment_waits_for_the_streams_on_which_its_events_come(config: Config, missing: str) -> None:
     with new_store() as store:
-        pulled_but(store, config, missing)
+        pulled(store, config, NOW, but=[missing])
         found = grounds_of(store, config, origins(config, store), NOW + 1)
     assert {name for name, ground in found.items() if ground.waiting} == EXPECTED[missing]
 

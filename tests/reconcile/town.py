@@ -8,7 +8,6 @@ from pathlib import Path
 from typing import Any
 
 from connectors.base import MINUTE, Batch, Consent, ConsentState, Profile, Stream, StreamKind, VirtualClock
-from sync.config.load import load
 from sync.config.model import Config
 from sync.model import ExitCode
 from sync.once import judged_now, sync_once
@@ -17,6 +16,7 @@ from sync.reconcile.run import Approval, Judged, approve, keep, kept, look_at_ta
 from sync.source import Source, naming_of
 from sync.store.store import Store
 from sync.street import Street, check_accounts, pull
+from tests.configured import config_in
 from tests.reconcile.platform import CAPABILITIES, NOW, Toy, pid
 
 STREAMS = (Stream("profiles", StreamKind.PROFILES), Stream("events", StreamKind.EVENTS))
@@ -94,14 +94,6 @@ class Town:
     def waiting(self) -> int:
         (count,) = self.store.rows("select count(*) from outbox where state = 'waiting'")[0]
         return int(count)
-
-
-def config_in(folder: Path, text: str) -> Config:
-    path = folder / "config.yaml"
-    path.write_text(text)
-    config, problems = load(path)
-    assert config is not None, list(map(str, problems))
-    return config
 
 
 def street_of(config: Config, store: Store, clock: VirtualClock, toys: dict[str, Toy]) -> Street:
