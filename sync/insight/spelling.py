@@ -1,4 +1,5 @@
-"""Words of a config that the store does not know, while it knows them in another case: most likely they are misspelt."""
+"""Words of a config that the store does not know, while it knows them in another case, and values of families that nobody tells,
+while one like them is told: most likely they are misspelt."""
 
 from __future__ import annotations
 
@@ -21,6 +22,7 @@ from sync.language.who import Contact
 from sync.language.words import nearest
 from sync.located import Problem
 from sync.source import Origin
+from sync.store import families
 from sync.store.store import Store
 
 T = TypeVar("T")
@@ -39,16 +41,17 @@ class Spelt:
 
 
 def misspelt(store: Store, config: Config, sources: Mapping[str, Origin]) -> list[Problem]:
-    """A warning for each literal that nothing in the store passes but for its case."""
+    """A warning for each literal that nothing in the store passes but for its case, and for each value of a family that is like one
+    that is told."""
     specs = [*config.segments.values(), *(family.template for family in config.families.values())]
     values = _Values(snapshot_of(store, config, sources, [segment.rule for segment in specs]))
     asked = {segment_name(family, value): (family, value) for family in config.families.values() for value in family.asked}
-    found: list[Problem] = []
+    standing, found = families.values(store), list[Problem]()
     for segment in specs:
         for node in dict.fromkeys(walk(segment.rule)):
             told = [_told(each, variant) for each in spelt(node) if (variant := values.variant(each))]
             if isinstance(node, InSegment | Moved) and node.name in asked:
-                told += _nobody(*asked[node.name], values)
+                told += _nobody(*asked[node.name], values, standing)
             place = place_of(segment, node)
             found += [Problem(place, f"warning: segment '{segment.name}': {why}", hint) for why, hint in told]
     return sorted(set(found))
@@ -59,13 +62,15 @@ def _told(each: Spelt, variant: str) -> tuple[str, str]:
     return f"no {what} in the store {_words(each.compare.operator)} '{literal}'", f"'{variant}' is there; write it so, or ignore_case: true"
 
 
-def _nobody(family: FamilySpec, value: str, values: _Values) -> list[tuple[str, str]]:
-    """Why the segment of *family* for *value* holds nobody, where a value like it is told: in words and with a hint."""
+def _nobody(family: FamilySpec, value: str, values: _Values, standing: Mapping[str, set[str]]) -> list[tuple[str, str]]:
+    """Why the segment of *family* for *value* holds nobody, where a value like it is told: in words and with a hint, which names those
+    that have a segment where they are few. What fewer tell may be somebody's own."""
     told = values.keys(family.property, family.event.filter.names)
     near = None if value in told else _like(value, told)
     if near is None:
         return []
-    few = f"; all there are: {', '.join(sorted(told))}" if len(told) <= FEW else ""
+    have = sorted(standing.get(family.template.name, ()))
+    few = f"; those with a segment: {', '.join(have)}" if 0 < len(have) <= FEW else ""
     return [(f"no {path_text(family.property)} in the store is '{value}'", f"'{near}' is there; write it so{few}")]
 
 
@@ -137,11 +142,8 @@ class _Values:
 
     def variant(self, asked: Spelt) -> str:
         """How the literal is spelt in the store, where it is there in another case only; else ""."""
-        key = (asked.path, asked.names)
-        if key not in self._read:
-            self._read[key] = list(self._distinct(*key))
         loose = replace(asked.compare, ignore_case=True)
-        near = [value for value in self._read[key] for value in elements(value) if _passes(loose, value)]
+        near = [value for held in self._distinct(asked.path, asked.names) for value in elements(held) if _passes(loose, value)]
         if not near or any(_passes(asked.compare, value) for value in near):
             return ""
         return _as_spelt(asked.compare, str(near[0]))
@@ -150,14 +152,18 @@ class _Values:
         """What `distinct` calls the values of a property of events."""
         return {key for value in self._distinct(path, names) for key in distinct_keys(value)}
 
-    def _distinct(self, path: Path, names: Names | None) -> Iterator[Json]:
+    def _distinct(self, path: Path, names: Names | None) -> list[Json]:
+        if (path, names) not in self._read:
+            self._read[path, names] = [decode(text) for text in sorted(self._texts(path, names))]
+        return self._read[path, names]
+
+    def _texts(self, path: Path, names: Names | None) -> set[str]:
         if names is None:
             columns = [self._snapshot.fields(path)]
         else:
             types = [name for name in self._snapshot.event_types() if names.takes(name)]
             columns = [self._snapshot.events([name], [path]).column(path_text(path)) for name in types]
-        texts = {text for column in columns for text in column.unique().to_pylist() if text is not None}
-        yield from map(decode, sorted(texts))
+        return {text for column in columns for text in column.unique().to_pylist() if text is not None}
 
 
 def _passes(compare: Compare, value: Json) -> bool:
