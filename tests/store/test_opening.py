@@ -19,7 +19,7 @@ from sync.model import StoreBusy, StoreError, StoreFull
 from sync.store import memberships, opening, segments
 from sync.store.store import WAL_STEP, Store, digest_of, hash_of
 from tests.store.dying import dies_at
-from tests.store.ground import NOW, connected, partition, profile, write
+from tests.store.ground import NOW, connected, event, facts_of, partition, profile, tell, write
 
 
 @pytest.fixture
@@ -45,28 +45,42 @@ def dump(path: Path) -> list[Any]:
 # --- versions ---------------------------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("version", [number for number, _ in opening.migrations()])
-def test_a_migrated_store_equals_a_fresh_one(path: Path, version: int) -> None:
+def store_of(path: Path, version: int) -> sqlite3.Connection:
+    """A store that a segmentd of that version made at *path*."""
     old = sqlite3.connect(path, isolation_level=None)
     old.execute("pragma journal_mode = wal")
     for number, statements in opening.migrations():
         if number <= version:
             old.executescript(statements)
             old.execute(f"pragma user_version = {number}")
-    old.close()
+    return old
+
+
+@pytest.mark.parametrize("version", [number for number, _ in opening.migrations()])
+def test_a_migrated_store_equals_a_fresh_one(path: Path, version: int) -> None:
+    store_of(path, version).close()
     fresh = path.with_name("fresh.db")
     for each in (path, fresh):
         Store.writer(each).close()
     assert dump(path) == dump(fresh)
 
 
+def test_an_event_from_before_its_types_were_noted_is_still_found_when_it_turns_out_to_be_a_record(path: Path) -> None:
+    old = store_of(path, 11)
+    old.execute("insert into connections (id, name, kind) values (1, 'mailchimp', 'mailchimp')")
+    old.execute("insert into event_types (id, name) values (1, 'mailchimp.Viewed')")
+    old.execute(
+        "insert into events (type, at, hash, contact, properties) values (1, ?, ?, 0, '{}')", (NOW, hash_of("1", "e1")),
+    )
+    old.close()
+    with Store.writer(path) as store:
+        write(store, 1, profile("p1"))
+        tell(store, 1, event("e1", "Viewed", NOW, mutable=True))
+        assert len(facts_of(store)) == 1
+
+
 def test_moves_from_before_they_had_digests_count_after_the_migration(path: Path) -> None:
-    old = sqlite3.connect(path, isolation_level=None)
-    old.execute("pragma journal_mode = wal")
-    for number, statements in opening.migrations():
-        if number < 13:
-            old.executescript(statements)
-            old.execute(f"pragma user_version = {number}")
+    old = store_of(path, 12)
     old.execute("insert into segments (name, rule, evaluated, failure, settled) values ('vip', 'rule', 1, null, 1)")
     old.executemany("insert into moves values ('vip', ?, ?, ?, 1)", [(1, 7, NOW), (2, 2**31 - 2, NOW + 10**12), (3, 5, 2**40)])
     old.close()
