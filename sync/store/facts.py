@@ -108,8 +108,7 @@ class _Page:
 
     def finish(self) -> None:
         archive.take_back(self.db, sorted(self.void))
-        changes = {id_: (was, self.records.get(id_)) for id_, was in self.before.items()}
-        records.replace(self.db, self.connection, changes, self.texts)
+        records.replace(self.db, self.connection, self.before, self.records, self.texts)
         if sealed := archive.known(self.db, map(_KEY, self.plain)):
             fresh = [_KEY(row) not in sealed for row in self.plain]
             self._keep(list(compress(self.names, fresh)), list(compress(self.plain, fresh)))

@@ -10,7 +10,6 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from itertools import compress
 from operator import itemgetter
-from typing import TypeAlias
 
 import orjson
 
@@ -21,8 +20,6 @@ from sync.store.lookups import Fact, Record, Row, standing
 from sync.store.store import hashes_of
 
 SHARED = "="                                        # what a `same` begins with that several records may have
-
-Change: TypeAlias = tuple[Record | None, Record | None]     # as it was, as it is from now on
 
 
 def same_text(said: Json) -> str:
@@ -37,22 +34,32 @@ def same_text(said: Json) -> str:
 
 def sames_of(connection: int, sources: Sequence[str], said: Sequence[Json]) -> list[str]:
     """The `same` of each record: one for all that say the same; its own where what it says is no id."""
-    return [SHARED + text if text else f"{connection}:{source}" for source, text in zip(sources, map(same_text, said), strict=True)]
+    texts = _plain_texts(said) or list(map(same_text, said))
+    return [SHARED + text if text else f"{connection}:{source}" for source, text in zip(sources, texts, strict=True)]
 
 
-def replace(db: sqlite3.Connection, connection: int, changes: Mapping[str, Change], texts: Mapping[str, Apart]) -> None:
-    """Source id → its record as it was and as it is from now on (None: there is none). *texts*: of those that are, as a row of
-    events has them."""
-    moved = {id_: pair for id_, pair in changes.items() if pair[0] != pair[1]}
-    there = sorted([(connection, id_, *now) for id_, (_, now) in moved.items() if now], key=itemgetter(1))
+def _plain_texts(said: Sequence[Json]) -> list[str]:
+    """`same_text` of each, where all are harmless texts: the usual case, told at once. None otherwise."""
+    texts = list(map(str.strip, said)) if set(map(type, said)) == {str} else []
+    together = "".join(texts)
+    return texts if together.isascii() and together.isprintable() else []
+
+
+def replace(
+    db: sqlite3.Connection, connection: int, before: Mapping[str, Record | None], now: Mapping[str, Record], texts: Mapping[str, Apart],
+) -> None:
+    """Records by source id, as they were *before* (None: there was none) and those of them that there are *now*. *texts*: of these, as a
+    row of events has them."""
+    moved = [(id_, was) for id_, was in before.items() if now.get(id_) != was]
+    ids = {id_ for id_, _ in moved}
+    there = sorted([(connection, id_, *now[id_]) for id_, _ in moved if id_ in now], key=itemgetter(1))
     facts = [(kind, contact, same) for _, _, kind, _, contact, same, _ in there]
     rows = [(at, connection, id_, text) for _, id_, _, at, _, _, text in there]
-    before = _before(db, connection, [(id_, was) for id_, (was, _) in moved.items() if was], facts)
-    left = {fact: [row for row in held if row[1] != connection or row[2] not in moved] for fact, held in before.items()}
-    gone = [(connection, id_) for id_, (_, now) in moved.items() if not now]
-    db.executemany("delete from records where connection = ? and source = ?", gone)
+    standing_before = _before(db, connection, [(id_, was) for id_, was in moved if was], facts)
+    left = {fact: [row for row in held if row[1] != connection or row[2] not in ids] for fact, held in standing_before.items()}
+    db.executemany("delete from records where connection = ? and source = ?", [(connection, id_) for id_ in ids - now.keys()])
     write_rows(db, "insert or replace into records", there)
-    _retract(db, before)
+    _retract(db, standing_before)
     _derive(db, *_firsts(facts, rows, left), connection, texts)
 
 
