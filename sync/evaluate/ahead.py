@@ -1,125 +1,63 @@
-"""Time's own work on counters: which events enter and leave each window next, fetched ahead and consumed by binary search.
+"""Time's own work on counters: what enters and leaves windows next, worked out for the hour ahead and done in order of time.
 
-A window's two edges are instants that only move forward. Moving an edge from x to y lets the events with x < at ≤ y in or out,
-each once. They are read from the record for an hour ahead; what arrives meanwhile and belongs there is put beside them.
+A window's two edges are instants that only move forward: each event passes each edge once, at a moment that is known beforehand.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
-from dataclasses import dataclass, field
+from collections.abc import Iterable, Iterator, Sequence
 
 import numpy as np
 
-from connectors.base import HOUR, Millis
-from sync.evaluate.batch import Batch
-from sync.evaluate.edges import bounds
-from sync.evaluate.snapshot import BEGINNING
-from sync.evaluate.turns import NEVER, turns
+from connectors.base import Millis
+from sync.evaluate.batch import Batch, Lane
+from sync.evaluate.snapshot import Ints
+from sync.evaluate.turns import NEVER, comes_and_goes
 from sync.language.window import Window
 
-HORIZON: Millis = HOUR                              # so far ahead events are fetched
-MOST = 64                                           # batches beside each other before they are fetched anew as one
+BEGIN, END = range(2)                               # a window's edges, in the order of `bounds`
 
-Fetch = Callable[[Millis, Millis], Batch]           # events with after < at ≤ upto
-Piece = tuple[Batch, int, int]                      # rows start … end of a batch
-
-
-@dataclass(slots=True)
-class Edge:
-    """One edge of a window: where it stands, and the events that it will pass until *upto*. *until*: it is there at that time;
-    BEGINNING when nothing was fetched yet."""
-
-    at: Millis
-    upto: Millis = BEGINNING
-    until: Millis = BEGINNING
-    batches: list[Batch] = field(default_factory=list)
-
-    def awaits(self, batch: Batch) -> bool:
-        """Whether any row of *batch* lies in what was fetched."""
-        if self.upto <= self.at:
-            return False
-        start, end = batch.range(self.at, self.upto)
-        return start < end
-
-    def passed(self, upto: Millis) -> Iterator[Piece]:
-        """Rows on the way from where it stands to *upto*."""
-        for batch in self.batches:
-            start, end = batch.range(self.at, upto)
-            if start < end:
-                yield batch, start, end
-
-    def next_at(self) -> Millis | None:
-        """The time of the next event that it will pass, None when none of those that were fetched is left."""
-        starts = [(batch, int(np.searchsorted(batch.at, self.at, side="right"))) for batch in self.batches]
-        return min((int(batch.at[start]) for batch, start in starts if start < len(batch)), default=None)
+Part = tuple[Ints, int, Ints, Ints | None]          # when, of which target, contacts, and what each adds (None: one each)
+Entries = tuple[Ints, Ints, Ints]                   # targets, contacts, and what each adds
 
 
-class Edges:
-    """The two edges of one window over one event type."""
+class Agenda:
+    """What is to be added as time goes on: *parts*, by time. *due*: when the next entry is; `NEVER` when none is left."""
 
-    def __init__(self, window: Window, now: Millis) -> None:
-        self.window = window
-        after, upto = bounds(window, now)
-        self.begin, self.end = Edge(after), Edge(upto)
-        self.due: Millis = 0                        # when the next event passes an edge, or more has to be fetched
+    def __init__(self, parts: Sequence[Part]) -> None:
+        when = np.concatenate([part[0] for part in parts])
+        order = np.argsort(when, kind="stable")
+        numbers = [np.ones(len(part[0]), np.int64) if part[3] is None else part[3] for part in parts]
+        self._when: Ints = when[order]
+        self._targets: Ints = np.repeat([part[1] for part in parts], [len(part[0]) for part in parts])[order]
+        self._contacts: Ints = np.concatenate([part[2] for part in parts])[order]
+        self._numbers: Ints = np.concatenate(numbers)[order]
+        self._place, self.due = 0, NEVER
+        self._stand(0)
 
-    def held(self, batch: Batch) -> tuple[int, int]:
-        """Positions of the rows that the window holds now."""
-        return batch.range(self.begin.at, self.end.at)
+    def take(self, now: Millis) -> Entries:
+        """What is due until *now*, each entry once."""
+        start, end = self._place, int(self._when.searchsorted(now, "right"))
+        self._stand(end)
+        return self._targets[start:end], self._contacts[start:end], self._numbers[start:end]
 
-    def arrived(self, batch: Batch) -> None:
-        """Put those rows of *batch* that an edge will pass soon beside what was fetched."""
-        for edge in (self.begin, self.end):
-            if edge.awaits(batch):
-                edge.batches.append(batch)
-                self.due = 0
+    def _stand(self, place: int) -> None:
+        self._place = place
+        self.due = int(self._when[place]) if place < len(self._when) else NEVER
 
-    def forget(self) -> None:
-        """What was fetched is not true any more."""
-        self.due = 0
-        for edge in (self.begin, self.end):
-            edge.until = edge.upto = BEGINNING
-            edge.batches = []
 
-    def move(self, now: Millis, fetch: Fetch) -> tuple[list[Piece], list[Piece]]:
-        """Go to where the window stands at *now*: (what comes in, what falls out). Edges never go back."""
-        places = bounds(self.window, now)
-        after, upto = max(places[0], self.begin.at), max(places[1], self.end.at)
-        leaving = self._between(self.begin, min(after, self.end.at), now, fetch)
-        entering = [(batch, max(start, batch.range(after, upto)[0]), end)
-                    for batch, start, end in self._between(self.end, upto, now, fetch)]
-        self._stand(self.begin, after)
-        self._stand(self.end, upto)
-        return [piece for piece in entering if piece[1] < piece[2]], leaving
-
-    def _between(self, edge: Edge, upto: Millis, now: Millis, fetch: Fetch) -> list[Piece]:
-        if upto <= edge.at:
-            return []
-        if upto > edge.upto or len(edge.batches) > MOST:
-            self._fetch(edge, now, fetch)
-        return list(edge.passed(upto))
-
-    def _fetch(self, edge: Edge, now: Millis, fetch: Fetch) -> None:
-        edge.until = now + HORIZON
-        edge.upto = max(edge.at, bounds(self.window, edge.until)[edge is self.end])
-        edge.batches = [fetch(edge.at, edge.upto)] if edge.upto > edge.at > BEGINNING else []
-
-    @staticmethod
-    def _stand(edge: Edge, place: Millis) -> None:
-        edge.at = place
-        edge.batches = [batch for batch in edge.batches if len(batch) and batch.at[-1] > place]
-
-    def look_ahead(self, now: Millis, fetch: Fetch) -> None:
-        """Find out when it is *due* after *now*; `NEVER` when no event will pass an edge."""
-        self.due = min(self._due(edge, now, fetch) for edge in (self.begin, self.end))
-
-    def _due(self, edge: Edge, now: Millis, fetch: Fetch) -> Millis:
-        if edge.at == BEGINNING:
-            return NEVER
-        if edge.until <= now:
-            self._fetch(edge, now, fetch)
-        at = edge.next_at()
-        if at is None:
-            return edge.until
-        return min(edge.until, int(turns(self.window, np.array([at]), now)[0]))
+def passing(
+    window: Window, edge: int, batch: Batch, start: int, end: int, lanes: Iterable[tuple[int, Lane]], sign: int,
+) -> Iterator[Part]:
+    """What *edge* does when it passes rows start … end of *batch*, each of which counts *sign* times: for the nth of *lanes* (with their
+    numbers) to target 2n where it is added, and 2n + 1 where it is subtracted. What comes in when it falls out was never held."""
+    comes, goes = comes_and_goes(window, batch.at[start:end])
+    held, when = comes < goes, comes if edge == END else goes
+    less = (edge == END) != (sign > 0)
+    for number, lane in lanes:
+        rows, weights = batch.rows(lane)
+        first, last = rows.searchsorted((start, end)).tolist()
+        mine = held[rows[first:last] - start]
+        rows = rows[first:last][mine]
+        if len(rows):
+            yield when[rows - start], 2 * number + less, batch.contacts[rows], None if weights is None else weights[first:last][mine]

@@ -13,7 +13,9 @@ from sync.evaluate.snapshot import Ints, Mask
 from sync.language.values import INT64_MAX
 
 G = TypeVar("G", bound=np.generic)
+Known = dict[tuple[int | None, ...], Ints]          # by the identities of arrays, or by contacts after None
 NOBODY: Ints = np.zeros(0, np.int64)
+FEW = 8                                             # so many are done faster one by one than as an array
 
 
 class Cells:
@@ -26,6 +28,7 @@ class Cells:
         self._low: Ints | None = None
         self._high: Ints | None = None
         self._touched: list[Ints] = []
+        self._few: list[int] = []                   # who was touched alone
         self.changed: Ints = NOBODY
 
     @staticmethod
@@ -51,6 +54,18 @@ class Cells:
             self._bound += bound
         else:
             self._add_wide(contacts, np.ones(len(contacts), np.int64) if numbers is None else numbers, sign)
+
+    def put(self, contact: int, number: int, sign: int) -> None:
+        """`add` for one."""
+        bound = self._bound + abs(number)
+        if self._high is not None or bound >= ROOM:
+            self.add(np.array([contact]), np.array([number]), sign)
+            return
+        low, self._bound = self._held(), bound
+        low[contact] = low.item(contact) + sign * number
+        if self._bell is not None and not self._few and not self._touched:
+            self._bell.append(self)
+        self._few.append(contact)
 
     def _held(self) -> Ints:
         if self._low is None:
@@ -85,6 +100,12 @@ class Cells:
         wide = (high > INT64_MAX >> LOW_BITS) | (high < -(2 ** (63 - LOW_BITS)))
         return (np.where(wide, 0, high) << LOW_BITS) + (low & LOW), wide
 
+    def read_one(self, contact: int) -> int | None:
+        """The sum of one contact; None where that takes more than 64 bits to keep."""
+        if self._high is not None:
+            return None
+        return 0 if self._low is None else self._low.item(contact)
+
     def move(self, giving: int, taking: int) -> None:
         """What one contact has is the other's."""
         if self._low is None:
@@ -99,7 +120,7 @@ class Cells:
         self._touch(np.array([giving, taking], np.int64))
 
     def _touch(self, contacts: Ints) -> None:
-        if not self._touched and self._bell is not None:
+        if not self._touched and not self._few and self._bell is not None:
             self._bell.append(self)
         self._touched.append(contacts)
 
@@ -109,19 +130,26 @@ class Cells:
         self._low = None if self._low is None else grown(self._low, size, 0)
         self._high = None if self._high is None else grown(self._high, size, 0)
 
-    def settle(self, known: dict[tuple[int, ...], Ints] | None = None) -> None:
-        """Gather who was touched since the last time. *known*: what that is for arrays that other cells were touched by as well, by
-        their identities."""
-        arrays, known = tuple(map(id, self._touched)), {} if known is None else known
-        if arrays not in known:
-            known[arrays] = union(self._touched)
-        self.changed, self._touched = known[arrays], []
+    def settle(self, known: Known | None = None) -> None:
+        """Gather who was touched since the last time. *known*: what that is where other cells were touched by the same arrays or
+        contacts as well; it must not outlive them."""
+        known = {} if known is None else known
+        key = (None, *self._few) if self._few else tuple(map(id, self._touched))
+        if self._few and self._touched:
+            self.changed = union([np.array(self._few), *self._touched])
+        elif key in known:
+            self.changed = known[key]
+        else:
+            self.changed = known[key] = np.array(sorted(set(self._few))) if self._few else union(self._touched)
+        self._few, self._touched = [], []
 
 
 def union(parts: Sequence[Ints]) -> Ints:
     """Everybody in any of *parts*, ascending, each once: what `np.unique` says, at a third of its cost for some hundreds."""
     if not parts:
         return NOBODY
+    if sum(map(len, parts)) <= FEW:
+        return np.array(sorted({contact for part in parts for contact in part.tolist()}), np.int64)
     found = np.sort(np.concatenate(parts) if len(parts) > 1 else parts[0])
     if len(found) < 2:
         return found
@@ -129,6 +157,13 @@ def union(parts: Sequence[Ints]) -> Ints:
     first[0] = True
     np.not_equal(found[1:], found[:-1], out=first[1:])
     return found[first]
+
+
+def those(found: Sequence[int], contacts: Ints) -> Ints:
+    """Some of *contacts*, in their order, as an array."""
+    if not found:
+        return NOBODY
+    return contacts if len(found) == len(contacts) else np.array(found)
 
 
 def places(contacts: Ints) -> Ints | slice:

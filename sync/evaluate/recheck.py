@@ -98,12 +98,29 @@ class Rechecks:
         self._source = source
         self._takers: dict[str, list[Asked]] = {}
         self._wanted: dict[str, frozenset[Path] | None] = {}
+        self._next: Millis | None = None            # the next turn of any of them; None: not known
+        self.failing: set[Asked] = set()            # those that cannot be said of somebody
 
     def adopt(self, leaves: dict[Node, Asked], types: Iterable[str]) -> None:
         """Keep *leaves* and no others; hold the events that they need."""
-        self.leaves, self._takers, self._wanted = leaves, {}, {}
+        self.leaves, self._takers, self._wanted, self._next = leaves, {}, {}, None
+        self.failing &= {*leaves.values()}
         wanted = {name: properties for name in types if (properties := self.properties(name)) is not None}
         self.recall.want(wanted, self._source.whole())
+
+    @property
+    def next_due(self) -> Millis:
+        """The next turn of any of them, or the end of what was looked ahead; `NEVER` where there is none."""
+        if self._next is None:
+            self._next = min((leaf.next_due for leaf in self.leaves.values()), default=NEVER)
+        return self._next
+
+    def due(self, now: Millis) -> dict[Asked, Ints]:
+        """Conditions whose turn may have come, and of whom."""
+        if now < self.next_due:
+            return {}
+        self._next = None
+        return {leaf: leaf.due(now) for leaf in self.leaves.values() if leaf.next_due <= now}
 
     def takers(self, name: str) -> list[Asked]:
         """Who looks at events of type *name*."""
@@ -125,7 +142,9 @@ class Rechecks:
 
     def ask(self, asked: Mapping[Asked, Ints], size: int, now: Millis, members: Members) -> dict[Asked, Ints]:
         """Answer these conditions for these contacts (each once, ascending) anew; whose answer flipped."""
-        flipped: dict[Asked, Ints] = {}
+        if not asked:
+            return {}
+        self._next, flipped = None, dict[Asked, Ints]()
         some = {leaf: self._with_suspects(leaf, contacts) for leaf, contacts in asked.items()}
         everybody = [leaf for leaf in some if leaf.everybody]
         for leaves in (everybody, [leaf for leaf in some if not leaf.everybody]):
@@ -149,6 +168,7 @@ class Rechecks:
             answers, guilty = self._say(leaf, world, contacts, now, members)
             kept = leaf.suspects[~np.isin(leaf.suspects, contacts)] if len(leaf.suspects) else NOBODY
             leaf.suspects = np.union1d(kept, guilty) if len(kept) or len(guilty) else NOBODY
+            (self.failing.add if len(leaf.suspects) else self.failing.discard)(leaf)
             flipped[leaf] = leaf.note(contacts, answers, world.turns(leaf.node))
             leaf.answered = True
         return flipped

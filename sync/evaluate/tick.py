@@ -19,7 +19,7 @@ import numpy as np
 
 from connectors.base import Millis
 from sync.evaluate.batch import Lane, lanes_of
-from sync.evaluate.cells import NOBODY, Cells, grown, union
+from sync.evaluate.cells import NOBODY, Cells, Known, grown, union
 from sync.evaluate.counted import Counted, countable
 from sync.evaluate.engine import Engine, LocalEngine
 from sync.evaluate.flow import Flow
@@ -101,8 +101,7 @@ class TickEngine:
     @property
     def next_due(self) -> Millis | None:
         """The first moment at which time alone may change something, or more has to be read; None: never."""
-        dues = [flow.due for flow in self._flows.values()] + [leaf.next_due for leaf in self._rechecks.leaves.values()]
-        first = min(dues, default=NEVER)
+        first = min([self._rechecks.next_due, *(flow.due for flow in self._flows.values())])
         return None if first == NEVER else first
 
     @property
@@ -112,7 +111,7 @@ class TickEngine:
 
     @property
     def rows_due(self) -> int:
-        """Events that have entered or left a window since by time alone, and those that were read and have not yet."""
+        """Of those events, how many have entered or left a window since, or will within what was read ahead."""
         return sum(flow.passed + flow.ahead for flow in self._flows.values())
 
     def properties(self, name: str) -> frozenset[Path] | None:
@@ -191,6 +190,8 @@ class TickEngine:
         if changes is None and (due is None or due > now):
             self.frontier = Frontier(self.frontier.sequence, now)
             return Diff(self.frontier, failures=self.failures)
+        for flow in self._flows.values() if changes else ():
+            flow.pass_by(now)                       # so that most of what arrived is either held by a window or has left it
         fresh, others = self._take_in(changes) if changes else (NOBODY, NOBODY)
         for flow in self._flows.values():
             flow.move(now)
@@ -247,7 +248,7 @@ class TickEngine:
 
     def _touched_cells(self) -> list[Cells]:
         """Cells that were touched since the last time, who was gathered in them."""
-        touched, known = [*self._touched], dict[tuple[int, ...], Ints]()
+        touched, known = [*self._touched], Known()
         self._touched.clear()
         for cells in touched:
             cells.settle(known)
@@ -271,14 +272,14 @@ class TickEngine:
 
     def _due(self, now: Millis, changes: Changes | None, fresh: Ints, others: Ints) -> dict[Asked, Ints]:
         """Conditions that are asked again, and of whom."""
-        parts: dict[Asked, list[Ints]] = {}
-        for leaf in self._rechecks.leaves.values():
-            parts[leaf] = [fresh, leaf.due(now), NOBODY if leaf.only_events else others]
+        parts = {leaf: [contacts] for leaf, contacts in self._rechecks.due(now).items()}
+        for leaf in self._rechecks.leaves.values() if len(fresh) or len(others) else ():
+            parts.setdefault(leaf, []).extend((fresh, NOBODY if leaf.only_events else others))
         for tables in (changes.arrived, changes.removed) if changes else ():
             for name, table in tables.items():
                 contacts = table.column("contact").to_numpy().astype(np.int64)
                 for leaf in self._rechecks.takers(name):
-                    parts[leaf].append(contacts)
+                    parts.setdefault(leaf, []).append(contacts)
         asked = {leaf: union(found) for leaf, found in parts.items()}
         return {leaf: contacts for leaf, contacts in asked.items() if len(contacts)}
 
@@ -288,9 +289,8 @@ class TickEngine:
 
     def _settle(self, flipped: dict[Leaf, Ints], fresh: Ints, now: Millis, asked: Mapping[Asked, Ints], record: Record) -> Diff:
         """Answer the segments anew that rest on what flipped."""
-        for leaf in self._rechecks.leaves.values():
-            if len(leaf.suspects):
-                self._rechecks.explain(leaf, now, self._trees.standing)
+        for leaf in self._rechecks.failing:
+            self._rechecks.explain(leaf, now, self._trees.standing)
         entered, left = self._trees.settle(flipped, fresh, asked, self._alive, self._size, now, record)
         return Diff(self.frontier, entered, left, dict(self.failures))
 

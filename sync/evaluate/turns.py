@@ -10,7 +10,7 @@ from connectors.base import Millis
 from sync.evaluate import calendars
 from sync.evaluate.snapshot import Ints
 from sync.language.calendars import Length, Months
-from sync.language.window import Ago, Ahead, During, OlderThan, Relative, Window, Within
+from sync.language.window import Ago, Ahead, Dates, During, OlderThan, Relative, Window, Within
 
 NEVER: Millis = 2**63 - 1
 
@@ -20,7 +20,18 @@ def turns(window: Window | Relative, at: Ints, now: Millis) -> Ints:
     return earliest([np.where(moment > now, moment, NEVER) for moment in _moments(window, at)])
 
 
+def comes_and_goes(window: Window, at: Ints) -> tuple[Ints, Ints]:
+    """Per instant of *at* the first moments at which the window's end, and its beginning, have passed it (`NEVER`: none). It is held
+    from the one until the other, and not at all where these are one moment."""
+    comes, *goes = _moments(window, at)
+    if isinstance(window, Dates):
+        begun, ended = window.since is None or at >= window.since, window.until is not None and at >= window.until
+        comes = np.where(np.logical_and(begun, np.logical_not(ended)), comes, NEVER)
+    return comes, goes[0] if goes else np.full(len(at), NEVER)
+
+
 def _moments(window: Window | Relative, at: Ints) -> list[Ints]:
+    """When it begins to hold each, and when it ceases to, if ever."""
     match window:
         case Within(span):
             return [at, _until_before(at, span)]
