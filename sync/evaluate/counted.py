@@ -7,7 +7,7 @@ from collections.abc import Mapping
 import numpy as np
 
 from sync.evaluate.batch import Lane, kinds_of, lanes_of
-from sync.evaluate.cells import NOBODY, Cells, grown, places, union
+from sync.evaluate.cells import FEW, NOBODY, Cells, grown, places, those, union
 from sync.evaluate.engine import Engine
 from sync.evaluate.numbers import passing, passing_average
 from sync.evaluate.snapshot import Ints, Mask, every, some
@@ -25,6 +25,7 @@ class Counted:
         self.cells = [cells[lane] for lane in lanes_of(node)]
         self._count = cells[Lane(node.filter, node.window, "count")] if node.count is not None else None
         self._measures = [(measure, _cells_of(node, measure, cells)) for measure in node.measures]
+        self._known: dict[int | None, bool] = {}    # what it says of counts that were met one by one
         self.mask: Mask = np.zeros(0, bool)
         self.broken: frozenset[int] = frozenset()
         self.reworded = False                       # who is broken, or why, may have changed when it was last judged
@@ -32,6 +33,8 @@ class Counted:
 
     def judge(self, contacts: Ints, alive: Mask) -> Ints:
         """Answer for *contacts* (ascending, each once) anew; those whose answer is another than before."""
+        if len(contacts) <= FEW and not self.broken and (flipped := self._judge_few(contacts)) is not None:
+            return flipped
         where = places(contacts)
         if not self._measures:
             self.reworded = False                   # a count can be said of everybody
@@ -42,6 +45,44 @@ class Counted:
         if self.reworded:
             self.broken = self.broken.difference(contacts.tolist()).union(contacts[broken].tolist())
         return self._note(contacts, where, answers)
+
+    def _judge_few(self, contacts: Ints) -> Ints | None:
+        """The same one by one, which costs less; None, and nothing kept, where plain numbers do not say it of all of them."""
+        flipped = []
+        for contact in contacts.tolist():
+            said = self._say(contact)
+            if said is None:
+                return None
+            if said is (not self.mask[contact]):
+                flipped.append(contact)
+        self.reworded = False
+        for contact in flipped:
+            self.mask[contact] = not self.mask[contact]
+        return those(flipped, contacts)
+
+    def _say(self, contact: int) -> bool | None:
+        """The answer for one; None where it takes an average or more than 64 bits, or cannot be said."""
+        said: bool | None = True
+        if self._count is not None:
+            number = self._count.read_one(contact)
+            said = self._known.get(number)
+            if said is None:
+                said = self._learn(number)
+        return self._say_of_measures(contact, said) if self._measures else said
+
+    def _learn(self, number: int | None) -> bool | None:
+        """What the test says of a count that was not met before."""
+        if number is None or self.node.count is None:
+            return None
+        return self._known.setdefault(number, self.node.count.holds(number))
+
+    def _say_of_measures(self, contact: int, said: bool | None) -> bool | None:
+        for measure, cells in self._measures:
+            total = _plain_sum(measure, {kind: each.read_one(contact) for kind, each in cells.items()})
+            if total is None or said is None:
+                return None
+            said = said and measure.test.holds_millionths(total)
+        return said
 
     def _note(self, contacts: Ints, where: Ints | slice, answers: Mask) -> Ints:
         """Keep what was answered; those whose answer is another than before."""
@@ -69,6 +110,8 @@ class Counted:
 
     def touched(self) -> Ints:
         """Of whom it may answer otherwise since the cells were last settled, each once."""
+        if len(self.cells) == 1:
+            return self.cells[0].changed
         parts = [cells.changed for cells in self.cells if len(cells.changed)]
         return union(parts) if len(parts) > 1 else parts[0] if parts else NOBODY
 
@@ -85,6 +128,16 @@ def _mixed(held: Mapping[str, tuple[Ints, Mask]]) -> Mask:
         n, codes, squares = (each.astype(object) for each in (n, codes, squares))
     found: Mask = (n * squares != codes * codes).astype(bool)
     return found
+
+
+def _plain_sum(measure: Measure, held: Mapping[str, int | None]) -> int | None:
+    """The sum for one contact; None where it is none that can be said by it alone."""
+    numbers = {kind: number for kind, number in held.items() if number is not None}
+    if measure.kind != "sum" or len(numbers) < len(held) or numbers["oversized"]:
+        return None
+    if "coded" in numbers and numbers["coded"] * numbers["squares"] != numbers["codes"] ** 2:
+        return None
+    return numbers["sum"]
 
 
 def _cells_of(node: Happened, measure: Measure, cells: Mapping[Lane, Cells]) -> dict[str, Cells]:
