@@ -1,0 +1,58 @@
+"""One event type as the tick counts it: what is read, what passes an edge, and what is left to pass."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+import pyarrow as pa
+
+from sync.evaluate.batch import Lane
+from sync.evaluate.cells import Cells
+from sync.evaluate.flow import Flow
+from sync.evaluate.from_people import snapshot_of
+from sync.evaluate.snapshot import Ints, Snapshot
+from sync.language.happened import Filter, Names
+from sync.language.person import Person
+from sync.language.values import Path
+from sync.language.window import Within
+
+NOW, MINUTE = 1_000_000_000, 60_000
+
+
+def table(*times: int) -> pa.Table:
+    return pa.table({"contact": pa.array([0] * len(times), pa.int32()), "at": pa.array(times, pa.int64())})
+
+
+class Shelf:
+    """A source of one contact's events."""
+
+    def __init__(self, *times: int) -> None:
+        self.times = times
+
+    def whole(self) -> Snapshot:
+        return snapshot_of([Person()])
+
+    def of(self, contacts: Ints) -> Snapshot:
+        return self.whole()
+
+    def between(self, name: str, properties: Sequence[Path], after: int, upto: int) -> pa.Table:
+        return table(*(at for at in self.times if after < at <= upto))
+
+
+def counting(*times: int) -> tuple[Flow, Cells]:
+    flow, cells = Flow("seen", Shelf(*times), {}), Cells(1)
+    flow.take({Lane(Filter(Names(("seen",))), Within(MINUTE), "count"): cells}, NOW)
+    return flow, cells
+
+
+def count(cells: Cells) -> int:
+    return int(cells.read(np.array([0]))[0][0])
+
+
+def test_every_row_read_has_passed_or_will_also_while_it_stands_on_the_edge() -> None:
+    flow, cells = counting(NOW + 10, NOW + 20)
+    for now, passed, held in ((NOW, 0, 0), (NOW + 9, 0, 0), (NOW + 10, 1, 1), (NOW + 20, 2, 2)):
+        flow.move(now)
+        assert (flow.passed, flow.passed + flow.ahead) == (passed, flow.reads)
+        assert count(cells) == held
