@@ -30,7 +30,8 @@ def read(cells: Cells, size: int = 1) -> list[int | None]:
 @pytest.mark.parametrize(("numbers", "total"), [
     ([MOST - 1, 1], MOST), ([MOST, 1], None), ([MOST, 1, -1], MOST), ([MOST, MOST, -MOST], MOST),
     ([LEAST + 1, -1], LEAST), ([LEAST + 1, -1, -1], None), ([LEAST + 1, -2, 1], LEAST), ([ROOM, ROOM - 1], MOST), ([ROOM, ROOM], None),
-    ([ROOM - 1, 1, ROOM - 1], MOST), ([-ROOM, -ROOM], LEAST), ([-ROOM, -ROOM, -1], None), ([2**26 - 1, 1], 2**26), ([-1, -(2**26)], -(2**26) - 1),
+    ([ROOM - 1, 1, ROOM - 1], MOST), ([-ROOM, -ROOM], LEAST), ([-ROOM, -ROOM, -1], None),
+    ([2**26 - 1, 1], 2**26), ([-1, -(2**26)], -(2**26) - 1),
 ])
 def test_a_sum_is_exact_up_to_the_last_integer_that_fits(numbers: list[int], total: int | None) -> None:
     assert read(summed(numbers)) == [total]

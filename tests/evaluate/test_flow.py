@@ -31,7 +31,7 @@ class Shelf:
         self.times = times
 
     def whole(self) -> Snapshot:
-        return snapshot_of([Person()])
+        return snapshot_of([Person()], [])
 
     def of(self, contacts: Ints) -> Snapshot:
         return self.whole()

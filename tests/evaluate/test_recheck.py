@@ -21,7 +21,8 @@ def asked(*turns: int) -> Asked:
 
 
 def note(leaf: Asked, turns: dict[int, int], answer: bool = False) -> list[int]:
-    return leaf.note(np.array([*turns], np.int64), np.full(len(turns), answer), np.array([*turns.values()], np.int64)).tolist()
+    flipped = leaf.note(np.array([*turns], np.int64), np.full(len(turns), answer), np.array([*turns.values()], np.int64))
+    return list(flipped.tolist())
 
 
 @pytest.mark.parametrize("ahead", [1, 1_000, HORIZON - 1, HORIZON, HORIZON + 1, 5 * HORIZON])
