@@ -7,6 +7,7 @@ from collections.abc import Sequence
 import numpy as np
 import pyarrow as pa
 
+from sync.evaluate.ahead import HORIZON
 from sync.evaluate.batch import Lane
 from sync.evaluate.cells import Cells
 from sync.evaluate.flow import Flow
@@ -56,3 +57,27 @@ def test_every_row_read_has_passed_or_will_also_while_it_stands_on_the_edge() ->
         flow.move(now)
         assert (flow.passed, flow.passed + flow.ahead) == (passed, flow.reads)
         assert count(cells) == held
+
+
+def test_a_row_at_the_end_of_what_was_read_is_read_once() -> None:
+    flow, cells = counting(NOW + HORIZON - 1, NOW + HORIZON, NOW + HORIZON + 1)
+    flow.move(NOW)
+    assert flow.reads == 2
+    flow.move(NOW + HORIZON - 1)
+    flow.move(NOW + HORIZON)
+    assert count(cells) == flow.passed == 2
+    assert flow.reads == flow.passed + flow.ahead
+
+
+def test_what_arrives_on_an_edge_is_counted_at_once_and_leaves_in_its_time() -> None:
+    for at, held, later in ((NOW - MINUTE, 0, 0), (NOW - MINUTE + 1, 1, 0), (NOW, 1, 1), (NOW + 1, 0, 1)):
+        flow, cells = counting()
+        flow.move(NOW)
+        flow.change(table(at), 1)
+        assert count(cells) == held
+        flow.move(NOW + 1)
+        assert count(cells) == later
+        assert flow.due > NOW + 1
+        flow.change(table(at), -1)
+        flow.move(NOW + 1)
+        assert count(cells) == 0
