@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 
 from sync.evaluate import calendars as fast
-from sync.language.calendars import FIRST, LAST, Calendar, Months, clock, extremes
+from sync.language.calendars import EARLIEST, FIRST, LAST, LATEST, Calendar, Months, clock, extremes, never_longer, nominal
 from sync.language.values import read_span
 
 MINUTE, HOUR, DAY = 60_000, 3_600_000, 86_400_000
@@ -167,3 +167,34 @@ def test_how_long_months_can_be_is_told_with_room() -> None:
         least, most = extremes(Months(count, ZONES[0]))
         assert least < min(lengths)
         assert max(lengths) < most
+
+
+BERLIN, NEW_YORK = ZONES[1], ZONES[2]
+
+
+@pytest.mark.parametrize(("one", "other", "surely"), [
+    (5, 5, True), (5, 6, True), (6, 5, False),
+    (Months(1, BERLIN), Months(1, BERLIN), True), (Months(1, BERLIN), Months(2, BERLIN), True), (Months(2, BERLIN), Months(1, BERLIN), False),
+    (Months(1, BERLIN), Months(1, NEW_YORK), False), (Months(1, BERLIN), Months(2, NEW_YORK), True),
+    (26 * DAY, Months(1, BERLIN), True), (26 * DAY + 1, Months(1, BERLIN), False),
+    (Months(1, BERLIN), 35 * DAY, True), (Months(1, BERLIN), 35 * DAY - 1, False),
+    (361 * DAY, Months(12, BERLIN), True), (Months(12, BERLIN), 370 * DAY, True), (Months(12, BERLIN), 369 * DAY, False),
+])
+def test_of_two_lengths_one_is_never_longer_only_if_that_is_sure(one: int | Months, other: int | Months, surely: bool) -> None:
+    assert never_longer(one, other) == surely
+
+
+@pytest.mark.parametrize(("length", "days"), [(5 * DAY, 5), (Months(1, BERLIN), 30), (Months(11, BERLIN), 330), (Months(12, BERLIN), 365),
+                                              (Months(14, BERLIN), 425), (Months(24, BERLIN), 730)])
+def test_about_how_long_a_length_is_counts_months_of_30_and_years_of_365_days(length: int | Months, days: int) -> None:
+    assert nominal(length) == days * DAY
+
+
+@pytest.mark.parametrize("zone", ZONES[:3], ids=str)
+def test_steps_of_months_stop_at_the_ends_of_time(zone: ZoneInfo) -> None:
+    earliest, latest = at(EARLIEST.isoformat(), zone), at(LATEST.isoformat(), zone)
+    assert Months(13, zone).before(at("0003-02-15T10:00", zone)) == at("0002-01-15T10:00", zone)
+    assert Months(12, zone).after(at("9996-12-15T10:00", zone)) == at("9997-12-15T10:00", zone)
+    assert Months(14, zone).before(at("0003-02-15T10:00", zone)) == earliest
+    assert Months(13, zone).after(at("9996-12-15T10:00", zone)) == latest
+    assert Months(14, zone).after(at("9996-12-15T10:00", zone)) == latest
