@@ -67,7 +67,8 @@ def test_an_average_is_rounded_half_away_from_zero() -> None:
 
 @pytest.mark.parametrize(("levels", "score", "level"), [
     (None, 5, None), ((), 5, None), ((5,), 6, 5), ((5,), 5, 4), ((5,), 4, None), ((0,), 1, 0), ((0,), 0, None), ((1,), 1, 0),
-    ((-1,), 5, None), ((3, 5, 9), 7, 5), ((3, 5, 9), 5, 4), ((3, 4), 4, 3), ((MOST,), MOST, MOST - 1), ((MOST + 1,), MOST, None), ((2**70, 3), 8, 3),
+    ((-1,), 5, None), ((3, 5, 9), 7, 5), ((3, 5, 9), 5, 4), ((3, 4), 4, 3), ((MOST,), MOST, MOST - 1), ((MOST + 1,), MOST, None),
+    ((2**70, 3), 8, 3),
 ])
 def test_a_falling_score_is_judged_otherwise_at_its_level_or_just_below(
     levels: tuple[int, ...] | None, score: int, level: int | None,
