@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 
 from sync.evaluate.from_people import snapshot_of
+from sync.evaluate.turns import NEVER
 from sync.evaluate.world import World
 from sync.language.decay import left
 from sync.language.describe import describe
@@ -168,6 +169,52 @@ def test_a_score_falls_below_its_threshold_at_the_turn_and_not_before() -> None:
     assert turns <= 4
     assert abs(now - NOW - DAY) < 200                                       # 1.5 halves to 0.75 within a day, to a step's width
     assert asked.turn(who, now) is None
+
+
+MILLIONTH = Decimal("0.000001")
+
+
+@pytest.mark.parametrize("test", ["more_than: 0", "at_least: 0", "at_least: 0.000001", "at_least: 0.75", "more_than: 1.5", "at_most: 1.5",
+                                  "at_least: 1.500001", "less_than: 1.5", "is: 1.5", "is: 0", "between: [0.5, 1.5]", "at_least: 2"])
+@pytest.mark.parametrize("half_life", ["1d", "1s"])
+def test_a_score_turns_when_the_oracle_says_and_holds_until_then(test: str, half_life: str) -> None:
+    warmth = f"{{warmth: {{event: order_placed, decay: {{of: value, half_life: {half_life}}}}}}}"
+    asked = rule(f"{{contact: {{warmth: {{{test}}}}}}}", scope(warmth))
+    told = [(1, Decimal("0.5")), (1, Decimal("0.5"), 0, -3, 0, 0), (MILLIONTH,), (2 * MILLIONTH, 0), (0,), (), (3, 1)]
+    people = [person({}, *(event("order_placed", NOW, value=amount, number=place) for place, amount in enumerate(amounts)))
+              for amounts in told]
+    for now in (NOW, NOW + 1_000, NOW + DAY):
+        expected = [asked.turn(who, now) for who in people]
+        world = World(snapshot_of(people, [asked]), now, {})
+        assert world.turns(asked).tolist() == [NEVER if turn is None else turn for turn in expected]
+        for who, turn in zip(people, expected, strict=True):
+            assert asked.matches(who, now) == asked.matches(who, now + 100 * DAY if turn is None else turn - 1)
+
+
+def test_the_last_millionth_of_a_score_is_gone_as_soon_as_it_is_less_than_whole() -> None:
+    asked = rule("{contact: {warmth: {more_than: 0}}}", scope("{warmth: {event: order_placed, decay: {of: value, half_life: 1h}}}"))
+    who = person({}, event("order_placed", NOW, value=MILLIONTH))
+    assert asked.matches(who, NOW)
+    assert asked.turn(who, NOW) == NOW + 1
+    assert not asked.matches(who, NOW + 1)
+    assert asked.turn(who, NOW + 1) is None
+
+
+@pytest.mark.parametrize(("amount", "half_lives", "rest"), [
+    (2**31, 0, 2**31), (2**31, 1, 2**30), (2**31, 31, 1), (2**31, 32, 0), (2**62, 62, 1), (2**62, 63, 0), (2**63 - 1, 62, 1),
+    (2**63 - 1, 63, 0), (2**63 - 1, 64, 0), (2**63 - 1, 65, 0), (2**63 - 1, 128, 0), (5, 1, 2), (1, 0, 1),
+])
+def test_after_whole_half_lives_an_amount_is_halved_so_often(amount: int, half_lives: int, rest: int) -> None:
+    for half_life in (1, 1_000, DAY):
+        assert left(np.array([amount]), np.array([half_lives * half_life]), half_life).tolist() == [rest]
+
+
+def test_between_half_lives_what_is_left_is_the_root_that_it_should_be() -> None:
+    for ticks, share in ((1, 2**-0.125), (2, 2**-0.25), (4, 2**-0.5), (7, 2**-0.875)):
+        assert left(np.array([10**15]), np.array([ticks]), 8)[0] == pytest.approx(10**15 * share, rel=2.0**-28)
+    fine = left(np.full(5, 2**62), np.arange(5), 2**24)                     # a 2**24th of the half-life is the finest step
+    assert np.allclose(fine, [2.0**62 * 2 ** (-step / 2**24) for step in range(5)], rtol=2.0**-29, atol=0)
+    assert (np.diff(fine) < 0).all()
 
 
 def test_an_amount_below_zero_adds_nothing() -> None:
