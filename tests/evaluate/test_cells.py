@@ -37,6 +37,25 @@ def test_a_sum_is_exact_up_to_the_last_integer_that_fits(numbers: list[int], tot
     assert read(summed(numbers)) == [total]
 
 
+@pytest.mark.parametrize("sign", [1, -1])
+def test_the_larger_of_two_numbers_decides_how_wide_the_sums_are(sign: int) -> None:
+    both = np.array([0, 1])
+    for many in (2, 3):
+        at_once, other, one_by_one = Cells(2), Cells(2), Cells(2)
+        for _ in range(many):
+            at_once.add(both, np.array([MOST, -1]), sign)
+            other.add(both, np.array([-MOST, 1]), sign)
+            one_by_one.add(both[:1], np.array([ROOM - 2]), sign)
+        one_by_one.add(both[1:], np.array([-1]), sign)
+        assert read(at_once, 2) == [None, -sign * many]
+        assert read(other, 2) == [None, sign * many]
+        assert read(one_by_one, 2) == [sign * many * (ROOM - 2) if many == 2 else None, -sign]
+    beside = Cells(2)
+    for number in (-1, ROOM - 2, ROOM - 2, ROOM - 2):
+        beside.add(both[:1] if number > 0 else both[1:], np.array([number]), sign)
+    assert read(beside, 2) == [None, -sign]
+
+
 def test_what_was_added_and_taken_back_leaves_nothing_however_large_it_was() -> None:
     rng, cells, held = Random(7), Cells(3), [0, 0, 0]
     added = [(rng.randrange(3), rng.choice([1, -1]) * rng.choice([1, 2**26, 2**40, ROOM // 4, ROOM, MOST])) for _ in range(60)]

@@ -93,6 +93,15 @@ def test_where_is_asked_before_first_and_last_and_their_own_properties_after() -
     check("{event: seen, last: {x: {is_not: 2}}}", seen(), False)
 
 
+def test_an_event_ahead_that_no_filter_will_ever_take_is_not_waited_for() -> None:
+    text = "{event: seen, where: {day: {within_last: 1d}}, first: true}"
+    long_ago, soon = ("seen", NOW + 5, {"day": "2020-01-01"}), ("seen", NOW + 9, {"day": "2026-06-15"})
+    check(text, events(long_ago), False)
+    assert rule(text).turn(events(long_ago), NOW) is None
+    check(text, events(long_ago, soon), False)
+    assert rule(text).turn(events(long_ago, soon), NOW) == NOW + 9
+
+
 def test_a_machines_doing_is_left_out_where_a_human_is_asked_for() -> None:
     who = events(("seen", NOW - 3), ("seen", NOW - 2, {"machine": False}), ("seen", NOW - 1, {"machine": True}))
     check("{event: seen, human: true, last: {machine: false}}", who, True)

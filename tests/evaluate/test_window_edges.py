@@ -35,6 +35,7 @@ EVENT_EDGES: list[tuple[dict[str, Any], dict[int, bool]]] = [
     ({"since": "2026-06-13"}, {MIDNIGHT - 1: False, MIDNIGHT: True}),
     ({"until": instant_text(UNTIL)}, {NOW - 900 * DAY: True, UNTIL - 1: True, UNTIL: False}),
     ({"until": instant_text(LATER)}, {NOW: True, NOW + 1: False, LATER - 1: False, LATER: False}),
+    ({"since": instant_text(LATER)}, {NOW: False, NOW + 1: False, LATER - 1: False, LATER: False}),
     ({"until": "2026-06-12"}, {MIDNIGHT - 1: True, MIDNIGHT: False}),
     ({"within": "1mo"}, {MONTH: False, MONTH + 1: True, NOW: True, NOW + 1: False}),
     ({"within": "1y"}, {at("2025-06-15T14:00"): False, at("2025-06-15T14:00") + 1: True}),

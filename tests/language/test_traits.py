@@ -180,7 +180,8 @@ MILLIONTH = Decimal("0.000001")
 def test_a_score_turns_when_the_oracle_says_and_holds_until_then(test: str, half_life: str) -> None:
     warmth = f"{{warmth: {{event: order_placed, decay: {{of: value, half_life: {half_life}}}}}}}"
     asked = rule(f"{{contact: {{warmth: {{{test}}}}}}}", scope(warmth))
-    told = [(1, Decimal("0.5")), (1, Decimal("0.5"), 0, -3, 0, 0), (MILLIONTH,), (2 * MILLIONTH, 0), (0,), (), (3, 1), ((2**63 - 1) * MILLIONTH,)]
+    half, most = Decimal("0.5"), (2**63 - 1) * MILLIONTH
+    told = [(1, half), (1, half, 0, -3, 0, 0), (MILLIONTH,), (2 * MILLIONTH, 0), (0,), (), (3, 1), (most,)]
     people = [person({}, *(event("order_placed", NOW, value=amount, number=place) for place, amount in enumerate(amounts)))
               for amounts in told]
     for now in (NOW, NOW + 1_000, NOW + DAY):
