@@ -194,6 +194,15 @@ def test_averages_are_compared_without_rounding() -> None:
             agree({"first": worlds.node_of(rule)}, [thirds, below, Person()])
 
 
+@pytest.mark.parametrize("kind", ["min", "max", "average"])
+def test_the_least_the_greatest_and_the_average_of_nothing_are_missing(kind: str) -> None:
+    nobody, free = Person(), Person(events=(Event("order_placed", NOW, {"value": "free"}),))
+    some = Person(events=(Event("order_placed", NOW, {"value": 0}),))
+    for test, told in (({"at_least": -9}, False), ({"at_most": 9}, False), ({"is_not": 5}, True), ({"at_most": 9, "missing": "match"}, True)):
+        rule = worlds.node_of({"event": "order_placed", kind: {"of": "value", **test}})
+        assert agree({"first": rule}, [nobody, some, free]) == {"first": [told, True, told]}
+
+
 def test_whoever_is_erased_is_in_no_segment() -> None:
     rules = {"first": worlds.node_of({"not": {"event": "order_placed"}})}
     result = full_pass(snapshot_of([Person(), Person()], list(rules.values()), dead=[1]), rules, NOW)

@@ -153,6 +153,19 @@ def test_the_most_frequent_speaks_of_the_same_events_as_the_count_beside_it() ->
 # --- periods --------------------------------------------------------------------------------------------------------------------
 
 
+@pytest.mark.parametrize("text", [
+    "{event: seen, in_at_least: 2, of_last: 2, period: 1d}", "{event: seen, streak: {at_least: 2, period: 1d}}",
+    "{event: seen, in_at_least: 1, of_last: 1, period: day}",
+])
+def test_an_event_that_has_left_the_last_period_is_not_waited_for_where_another_condition_reads_it(text: str) -> None:
+    node, everything = rule(text), rule("{event: seen, first: true}")
+    for when in (NOW - 2 * DAY - 1, NOW - 2 * DAY, NOW - 2 * DAY + 1, at("2026-06-15") - 1, at("2026-06-15")):
+        world = World(snapshot_of([seen(when)], [node, everything]), NOW, {})
+        world.scan([node, everything], ahead=True)
+        turn = node.turn(seen(when), NOW)
+        assert world.turns(node).tolist() == [NEVER if turn is None else turn]
+
+
 def test_rolling_periods_take_in_their_end_and_not_their_beginning() -> None:
     text = "{event: seen, in_at_least: 2, of_last: 2, period: 1d}"
     check(text, seen(NOW, NOW - DAY), True)

@@ -47,6 +47,8 @@ AA = "sequence: [{event: a}, {event: a, within: 2h}]"
     ("{sequence: [{event: a}, {event: b}], ago: [2d, 1d]}", [("a", -2 * DAY), ("b", 0)], False),
     ("{sequence: [{event: a}, {event: b}], ago: [2d, 1d]}", [("a", -DAY), ("b", 0)], True),
     ("{sequence: [{event: a}, {event: b}], ago: [2d, 1d]}", [("a", -DAY + 1), ("b", 0)], False),
+    ("{sequence: [{event: a}, {event: b, within: 5d}], within: 3d}", [("a", -3 * DAY + 1), ("b", 0)], True),
+    ("{sequence: [{event: a}, {event: b, within: 5d}], within: 3d}", [("a", -3 * DAY), ("b", 0)], False),
     # what did not follow
     (CARTS, [("carted", -2 * HOUR, "x")], True),
     (CARTS, [("carted", -2 * HOUR + 1, "x")], False),
@@ -175,6 +177,7 @@ def test_only_those_whose_events_compete_are_searched_by_themselves(monkeypatch:
     for told, holds, expected in (
         ([("a", NOW - 1), ("b", NOW)], True, []), ([("a", NOW), ("a", NOW - 1)], True, []), ([("a", NOW)], False, []),
         ([("b", NOW), ("b", NOW)], False, []), ([("a", NOW), ("a", NOW)], True, [1]), ([("a", NOW), ("b", NOW)], True, [1]),
+        ([("a", NOW - 1), ("b", NOW), ("b", NOW)], True, []),
     ):
         searched.clear()
         check("sequence: [{event: a}, {event: [a, b]}]", events(*told), holds)

@@ -70,7 +70,7 @@ def test_an_end_may_stand_beside_it() -> None:
 
 @pytest.mark.parametrize(("events", "turn"), [
     ([("page_viewed", -5)], None), ([("page_viewed", -5), ("email_opened", 7)], 7), ([("page_viewed", 3), ("email_opened", 7)], 3),
-    ([("email_opened", -9)], None),
+    ([("email_opened", -9)], None), ([("email_opened", 0)], None), ([("email_opened", 1)], 1), ([("page_viewed", 0)], None),
 ])
 def test_an_answer_stands_until_the_next_of_either_kind(events: list[tuple[str, int]], turn: int | None) -> None:
     node, who = rule(OPENED), person(*events)
