@@ -12,7 +12,7 @@ import pytest
 from sync.evaluate.from_people import snapshot_of
 from sync.evaluate.turns import NEVER
 from sync.evaluate.world import World
-from sync.language.decay import left
+from sync.language.decay import left, stays_above
 from sync.language.describe import describe
 from sync.language.explain import explain
 from sync.language.happened import Happened
@@ -102,6 +102,7 @@ def seen(*categories: tuple[int, Any]) -> Person:
 @pytest.mark.parametrize(("who", "most", "first_two"), [
     (seen((9, "a"), (8, "b"), (7, "b")), "b", ["b", "a"]),
     (seen((9, "b"), (8, "a")), "a", ["a", "b"]),                            # equally often: the most recent
+    (seen((9, "b"), (8, "a"), (2, "a"), (1, "b")), "b", ["b", "a"]),        # whose latest is the most recent
     (seen((9, "b"), (9, "a"), (9, "c")), "a", ["a", "b"]),                  # and at one instant: alphabetically
     (seen((9, ["a", "b"]), (8, ["b", "c"])), "b", ["b", "c"]),              # each of a list counts
     (seen((9, 12), (8, "12"), (7, Decimal("12.0")), (6, "x")), "12", ["12", "x"]),
@@ -208,6 +209,16 @@ def test_the_last_millionth_of_a_score_is_gone_as_soon_as_it_is_less_than_whole(
 def test_after_whole_half_lives_an_amount_is_halved_so_often(amount: int, half_lives: int, rest: int) -> None:
     for half_life in (1, 1_000, DAY):
         assert left(np.array([amount]), np.array([half_lives * half_life]), half_life).tolist() == [rest]
+
+
+@pytest.mark.parametrize(("level", "score", "events"), [(0, 10**6, 1), (10**6, 10**9, 3), (10**6, 1_001_000, 1), (10**6, 10**6 + 1, 1),
+                                                        (5, 2**62, 40)])
+def test_how_long_a_score_surely_stays_above_its_level_is_a_little_less_than_is_true(level: int, score: int, events: int) -> None:
+    stays = int(stays_above(np.array([level]), np.array([score]), np.array([events]), DAY)[0])
+    true = np.log2(score / (level + events + 1)) * DAY
+    assert max(0, true - 40) <= stays <= max(0, true)
+    if stays:
+        assert left(np.array([score - events]), np.array([stays]), DAY)[0] > level
 
 
 def test_between_half_lives_what_is_left_is_the_root_that_it_should_be() -> None:
