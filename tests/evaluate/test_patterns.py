@@ -102,6 +102,23 @@ def test_an_event_ahead_that_no_filter_will_ever_take_is_not_waited_for() -> Non
     assert rule(text).turn(events(long_ago, soon), NOW) == NOW + 9
 
 
+@pytest.mark.parametrize("which", ["first", "last"])
+@pytest.mark.parametrize("window", ["", ", within: 1d", ", within: 30d", ", older_than: 1d"])
+def test_what_is_asked_of_the_first_or_last_one_turns_with_the_clock_too(which: str, window: str) -> None:
+    for seen_at, told in ((-1, "2026-06-15"), (-2 * DAY, "2026-06-15"), (-2 * DAY, "2026-06-14"), (0, "2026-06-13"), (-DAY, "2026-06-16")):
+        who = events(("seen", NOW + seen_at, {"day": told}))
+        node = rule(f"{{event: seen, {which}: {{day: {{within_last: 1d}}}}{window}}}")
+        check(f"{{event: seen, {which}: {{day: {{within_last: 1d}}}}{window}}}", who, node.matches(who, NOW))
+
+
+def test_an_event_turns_when_the_first_of_several_answers_about_it_does() -> None:
+    text = "{event: seen, where: {day: {within_last: 2d}, other: {within_last: 5d}}, first: true}"
+    who = events(("seen", NOW - DAY, {"day": "2026-06-15", "other": "2026-06-15"}))
+    check(text, who, True)
+    assert rule(text).turn(who, NOW) == at("2026-06-17")
+    check(text, events(("seen", NOW - DAY, {"day": "2026-06-15", "other": "2026-06-11"})), True)
+
+
 def test_a_machines_doing_is_left_out_where_a_human_is_asked_for() -> None:
     who = events(("seen", NOW - 3), ("seen", NOW - 2, {"machine": False}), ("seen", NOW - 1, {"machine": True}))
     check("{event: seen, human: true, last: {machine: false}}", who, True)

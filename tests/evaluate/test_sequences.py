@@ -49,6 +49,8 @@ AA = "sequence: [{event: a}, {event: a, within: 2h}]"
     ("{sequence: [{event: a}, {event: b}], ago: [2d, 1d]}", [("a", -DAY + 1), ("b", 0)], False),
     ("{sequence: [{event: a}, {event: b, within: 5d}], within: 3d}", [("a", -3 * DAY + 1), ("b", 0)], True),
     ("{sequence: [{event: a}, {event: b, within: 5d}], within: 3d}", [("a", -3 * DAY), ("b", 0)], False),
+    ("{sequence: [{event: a}, {event: b, within: 1h}, {not: {event: c}, within: 5d}], within: 3d}", [("a", -4 * DAY), ("b", -4 * DAY)],
+     False),
     # what did not follow
     (CARTS, [("carted", -2 * HOUR, "x")], True),
     (CARTS, [("carted", -2 * HOUR + 1, "x")], False),

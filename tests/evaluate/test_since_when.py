@@ -74,6 +74,18 @@ def test_consent_must_be_as_told_by_now_and_since_a_moment_in_the_window() -> No
     assert not lost.matches(Person(consents=(fresh, long_ago)), NOW), "a grant of yesterday dates no withdrawal"
 
 
+@pytest.mark.parametrize(("state", "long_ago", "expected"), [
+    ("unknown", None, True), ("unknown", "unknown", True), ("granted", "granted", False), ("withdrawn", "withdrawn", False),
+])
+def test_consent_that_cannot_be_read_dates_what_is_unknown_and_nothing_else(state: str, long_ago: str | None, expected: bool) -> None:
+    old = () if long_ago is None else (ConsentFact("mailchimp", "email", long_ago, at=NOW - 90 * DAY),)
+    unreadable = Person(consents=(*old, ConsentFact("hubspot", "email", "unreadable", at=NOW - DAY)))
+    node = node_of({"consent": {"channel": "email", "is": state, "within": "15d"}})
+    assert [node.matches(person, NOW) for person in (unreadable, Person(consents=old))] == [expected, False]
+    result = full_pass(snapshot_of([unreadable, Person(consents=old)], [node]), {"asked": node}, NOW)
+    assert result.members["asked"].tolist() == [expected, False]
+
+
 def test_a_segment_is_answered_after_the_moves_of_those_it_asks_are_on_record() -> None:
     asks = replace(SCOPE, segments=("a", "b", "c", "d"))
     texts = {
