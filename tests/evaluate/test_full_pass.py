@@ -185,6 +185,15 @@ def test_conditions_that_differ_only_in_their_threshold_share_one_array() -> Non
     assert len(arrays._asked) == 1
 
 
+def test_windows_of_the_same_events_are_read_as_far_as_the_widest_reaches() -> None:
+    windows = {"within": "1d"}, {"within": "9d"}, {"ago": ["30d", "20d"]}, {"since": "2026-06-13"}
+    rules = {f"s{place}": worlds.node_of({"event": "order_placed", **window}) for place, window in enumerate(windows)}
+    people = [Person(events=(Event("order_placed", NOW - days * worlds.DAY),)) for days in (0, 1, 2, 8, 9, 20, 29, 30)]
+    for order in (rules, dict(reversed(rules.items()))):
+        answers = agree(order, people)
+        assert [sum(each) for name in rules if (each := answers[name]) is not None] == [1, 4, 2, 3]
+
+
 def test_averages_are_compared_without_rounding() -> None:
     thirds = Person(events=tuple(Event("order_placed", NOW - place, {"value": value}) for place, value in enumerate([1, 0, 0])))
     below = Person(events=tuple(Event("order_placed", NOW - place, {"value": -value}) for place, value in enumerate([1, 0, 0])))
