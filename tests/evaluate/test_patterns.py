@@ -112,11 +112,12 @@ def test_what_is_asked_of_the_first_or_last_one_turns_with_the_clock_too(which: 
 
 
 def test_an_event_turns_when_the_first_of_several_answers_about_it_does() -> None:
-    text = "{event: seen, where: {day: {within_last: 2d}, other: {within_last: 5d}}, first: true}"
     who = events(("seen", NOW - DAY, {"day": "2026-06-15", "other": "2026-06-15"}))
-    check(text, who, True)
-    assert rule(text).turn(who, NOW) == at("2026-06-17")
-    check(text, events(("seen", NOW - DAY, {"day": "2026-06-15", "other": "2026-06-11"})), True)
+    for asked in ("first: true", "within: 30d", "count: 1", "within: 2d"):
+        text = f"{{event: seen, where: {{day: {{within_last: 2d}}, other: {{within_last: 5d}}}}, {asked}}}"
+        check(text, who, True)
+        assert rule(text).turn(who, NOW) == (NOW + DAY if asked == "within: 2d" else at("2026-06-17"))
+        check(text, events(("seen", NOW - DAY, {"day": "2026-06-15", "other": "2026-06-11"})), True)
 
 
 def test_a_machines_doing_is_left_out_where_a_human_is_asked_for() -> None:
