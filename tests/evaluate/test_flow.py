@@ -29,7 +29,7 @@ class Shelf:
     """A source of one contact's events."""
 
     def __init__(self, *times: int) -> None:
-        self.times = times
+        self.times = sorted(times)
 
     def whole(self) -> Snapshot:
         return snapshot_of([Person()], [])
@@ -81,3 +81,18 @@ def test_what_arrives_on_an_edge_is_counted_at_once_and_leaves_in_its_time() -> 
         flow.change(table(at), -1)
         flow.move(NOW + 1)
         assert count(cells) == 0
+
+
+def test_of_what_was_read_and_what_arrived_beside_it_the_first_to_pass_is_due() -> None:
+    for first, second in ((10, 20), (20, 10), (10, 10)):
+        flow, cells = counting(NOW + first, NOW - MINUTE + first + 5)
+        cells.add(np.array([0]), None, 1)                               # one stands in the window already
+        flow.move(NOW)
+        flow.change(table(NOW + second), 1)
+        flow.move(NOW)
+        dues = sorted({first, second, first + 5})
+        for due, after in zip(dues, [*dues[1:], MINUTE + min(first, second)], strict=True):
+            assert flow.due == NOW + due
+            assert count(cells) == 1 + (first < due) + (second < due) - (first + 5 < due)
+            flow.move(NOW + due)
+            assert flow.due == NOW + after
