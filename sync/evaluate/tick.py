@@ -153,6 +153,7 @@ class TickEngine:
         self._cells = {lane: self._cells[lane] if lane in self._cells else Cells.of(filled[lane], self._touched) for lane in wanted}
         for name in {*types, *self._flows}:
             self._flow(name).take(self._lanes_taking(name), now)
+            self._flow(name).move(now)              # what lies ahead is read now, so that the first tick need not
         self._counted = {node: self._counted.get(node) or Counted(node, self._cells) for node in nodes}
         self._over = {}
         for leaf in self._counted.values():
