@@ -83,6 +83,20 @@ def test_what_arrives_on_an_edge_is_counted_at_once_and_leaves_in_its_time() -> 
         assert count(cells) == 0
 
 
+def test_of_several_windows_the_one_that_changes_first_says_when_it_is_due() -> None:
+    flow = Flow("seen", Shelf(NOW - 5), {})
+    near, far = Cells(1), Cells(1)
+    for cells in (near, far):
+        cells.add(np.array([0]), None, 1)
+    flow.take({Lane(Filter(Names(("seen",))), Within(span), "count"): cells for span, cells in ((2 * MINUTE, far), (MINUTE, near))}, NOW)
+    flow.move(NOW)
+    assert flow.due == NOW - 5 + MINUTE
+    flow.move(flow.due)
+    assert (count(near), count(far), flow.due) == (0, 1, NOW - 5 + 2 * MINUTE)
+    flow.move(flow.due)
+    assert (count(near), count(far)) == (0, 0)
+
+
 def test_of_what_was_read_and_what_arrived_beside_it_the_first_to_pass_is_due() -> None:
     for first, second in ((10, 20), (20, 10), (10, 10)):
         flow, cells = counting(NOW + first, NOW - MINUTE + first + 5)
