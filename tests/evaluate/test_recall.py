@@ -3,20 +3,18 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Sequence
 from random import Random
 
 import numpy as np
 import pyarrow as pa
 import pytest
 
-from connectors.base import Millis
 from sync.evaluate import recall as room
 from sync.evaluate.from_people import snapshot_of
 from sync.evaluate.recall import Chunk, Recall, Remembering
-from sync.evaluate.snapshot import BEGINNING, Snapshot
 from sync.language.person import Event, Person
 from sync.language.values import Path
+from tests.evaluate.test_reading import counting
 from tests.evaluate.worlds import node_of
 
 NOTHING, VALUE, SHOP = frozenset[Path](), ("value",), ("shop",)
@@ -42,20 +40,6 @@ def recalling(*rows: Row) -> Recall:
     made = Recall()
     made.add("seen", table(*rows), frozenset({VALUE}))
     return made
-
-
-class Reads:
-    """A snapshot, and which types were read of it."""
-
-    def __init__(self, whole: Snapshot) -> None:
-        self.whole, self.read = whole, list[str]()
-
-    def __getattr__(self, name: str) -> object:
-        return getattr(self.whole, name)
-
-    def events(self, types: Sequence[str], properties: Sequence[Path], after: Millis = BEGINNING) -> pa.Table:
-        self.read += types
-        return self.whole.events(types, properties, after)
 
 
 def test_the_rows_of_some_contacts_come_by_time_and_all_others_stay_out() -> None:
@@ -101,7 +85,7 @@ def test_however_much_arrives_and_goes_what_is_held_is_what_is_left(many: int, m
             left[gone] -= 1
         if at % 40 == 0:
             recall.move(at // 40, 0)
-            left = Counter((0 if who == at // 40 else who, *rest) for who, *rest in left.elements())  # type: ignore[misc]
+            left = Counter((0 if who == at // 40 else who, when, value) for who, when, value in left.elements())
         assert Counter(held(recall)) == +left
         assert len(recall._types["seen"]._chunks) <= 33
     for who in range(4):
@@ -110,15 +94,14 @@ def test_however_much_arrives_and_goes_what_is_held_is_what_is_left(many: int, m
 
 def test_only_what_is_not_held_yet_is_read() -> None:
     people = [Person(events=(Event("seen", 1, {"value": 1, "shop": "north"}), Event("left", 1, {})))]
-    reads, recall = Reads(snapshot_of(people, [RULE, node_of({"event": "left"})])), Recall()
-    recall.want({"seen": frozenset({VALUE, SHOP})}, reads)  # type: ignore[arg-type]
-    assert reads.read == ["seen"]
+    snapshot, recall = counting(people, [RULE, node_of({"event": "left"})]), Recall()
+    recall.want({"seen": frozenset({VALUE, SHOP})}, snapshot)
     for wanted in ({VALUE, SHOP}, {VALUE}, {VALUE}):
-        recall.want({"seen": frozenset(wanted)}, reads)  # type: ignore[arg-type]
-        assert reads.read == ["seen"]
-    recall.want({"seen": frozenset({VALUE, SHOP}), "left": NOTHING}, reads)  # type: ignore[arg-type]
-    assert reads.read == ["seen", "seen", "left"]
-    recall.want({"left": NOTHING}, reads)  # type: ignore[arg-type]
+        recall.want({"seen": frozenset(wanted)}, snapshot)
+        assert snapshot.reads == {"seen": 1}
+    recall.want({"seen": frozenset({VALUE, SHOP}), "left": NOTHING}, snapshot)
+    assert snapshot.reads == {"seen": 2, "left": 1}
+    recall.want({"left": NOTHING}, snapshot)
     assert recall.types() == ["left"]
     recall.remove("seen", table((0, 1, "a")))
     assert recall.types() == ["left"]
