@@ -111,6 +111,14 @@ def test_what_is_asked_of_the_first_or_last_one_turns_with_the_clock_too(which: 
         check(f"{{event: seen, {which}: {{day: {{within_last: 1d}}}}{window}}}", who, node.matches(who, NOW))
 
 
+def test_an_event_that_its_filter_takes_for_good_or_only_later_is_kept() -> None:
+    text = "{event: seen, where: {day: {older_than: 1d}}, first: true}"
+    check(text, events(("seen", NOW - 5, {"day": "2020-01-01"})), True)
+    later = events(("seen", NOW - 5, {"day": "2026-06-15"}))
+    check(text, later, False)
+    assert rule(text).turn(later, NOW) == at("2026-06-16")
+
+
 def test_an_event_turns_when_the_first_of_several_answers_about_it_does() -> None:
     who = events(("seen", NOW - DAY, {"day": "2026-06-15", "other": "2026-06-15"}))
     for asked in ("first: true", "within: 30d", "count: 1", "within: 2d"):
