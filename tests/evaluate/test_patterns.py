@@ -117,6 +117,10 @@ def test_an_event_that_its_filter_takes_for_good_or_only_later_is_kept() -> None
     later = events(("seen", NOW - 5, {"day": "2026-06-15"}))
     check(text, later, False)
     assert rule(text).turn(later, NOW) == at("2026-06-16")
+    leaving = events(("seen", NOW - 30 * DAY + 5, {"day": "2020-01-01"}), ("seen", NOW - 5, {"day": "2026-06-15"}))
+    last = text.replace("first: true", "last: true, within: 30d")
+    check(last, leaving, True)
+    assert rule(last).turn(leaving, NOW) == NOW + 5
 
 
 def test_an_event_turns_when_the_first_of_several_answers_about_it_does() -> None:
