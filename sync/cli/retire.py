@@ -11,7 +11,7 @@ from connectors.base import Clock
 from sync.cli.common import counted, emit, options, read_config, unknown, writer
 from sync.model import ExitCode
 from sync.runs import recorded
-from sync.store import families, lives
+from sync.store import lives
 
 
 @click.command()
@@ -25,7 +25,7 @@ def retire(clock: Clock, path: Path | None, as_json: bool, name: str, dry_run: b
     No platform is called, and nobody is removed anywhere. To empty a target of what is ours first, put the stanza back with
     `retire: remove`, and `segmentd plan` and `apply` it. The name of a family lets all of its segments go.
     """
-    from sync.evaluate.families import departed, with_families
+    from sync.evaluate.families import departed, forget, going_on, with_families
 
     config = read_config(path)
     if name in config.segments or name in config.families:
@@ -33,7 +33,10 @@ def retire(clock: Clock, path: Path | None, as_json: bool, name: str, dry_run: b
             f"segment {name!r} is in the config; take its stanza out first (`retire: remove` in it empties what is ours)",
         )
     with writer(Path(config.settings.store)) as store:
-        gone = departed(store, with_families(store, config))
+        whole = with_families(store, config)
+        if heir := going_on(whole).get(name):
+            raise click.UsageError(f"segment {name!r} goes on as {heir!r} (`was:` in its stanza), with all that it holds")
+        gone = departed(store, whole)
         going = [segment for segment, by in gone.items() if name in (segment, by)]
         if not going:
             raise unknown("segment that left the config", name, sorted({*gone, *gone.values()}), "the store")
@@ -49,7 +52,7 @@ def retire(clock: Clock, path: Path | None, as_json: bool, name: str, dry_run: b
                 with store.transaction() as db:
                     for each in going:
                         lives.retire(db, each)
-                    families.forget(db, name)
+                    forget(store, db, going)
                 record.end(ExitCode.OK, {"segment": name, "targets": len(found["targets"])})
     emit(found, as_json, lambda: _shown(found))
 

@@ -221,11 +221,12 @@ def _how_to_have(name: str, connections: Connections) -> str:
 
 
 def _source_of(name: str, connections: Connections) -> str:
-    """The `from:` of an event called *name*: the record in a state that the name speaks of, else whatever a platform calls it."""
+    """The `from:` of an event called *name*: the record in a state where the name speaks of both, else whatever a platform calls it."""
+    words = set(name.split("_"))
     for connection, spec in connections.items():
         able = capabilities(spec.kind)
         for record, _, state in (native.partition(".") for native in (able.records if able else ())):
-            if {record, record.removesuffix("s")} & set(name.split("_")):
+            if {record, record.removesuffix("s")} & words and state.rpartition("_")[2] in words:
                 return f"from: {{{connection}: {{{record}: {state}}}}}"
     return "from: {CONNECTION: the platform's name}"
 

@@ -111,8 +111,9 @@ class Cells:
         if self._low is None:
             return
         low = self._low
-        if self._high is None and 2 * self._bound < ROOM:
-            self._bound *= 2
+        together = low.item(giving) + low.item(taking)
+        if self._high is None and abs(together) < ROOM:
+            self._bound = max(self._bound, abs(together))
         else:
             high, low = self._split()
             high[taking], high[giving] = high[taking] + high[giving], 0

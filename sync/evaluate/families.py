@@ -7,6 +7,7 @@ nor in the store's record of the segment, nor on a target where we put them. The
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping
+from sqlite3 import Connection as Database
 
 import numpy as np
 
@@ -42,10 +43,22 @@ def carried_over(store: Store, config: Config) -> Config:
 
 def departed(store: Store, config: Config) -> dict[str, str]:
     """Each segment that left *config* (which holds those of its families) while the store still holds something of it → the name by
-    which `retire` lets it go with all of its kind: that of its family, where this left, too, else its own."""
+    which `retire` lets it go with all of its kind: that of its family, where this left, too, else its own. What goes on under another
+    name (`was:`) has not left."""
     former = kept.every(store)
     family = {named_after(each, value): each for each in sorted(former.keys() - config.families.keys()) for value in former[each]}
-    return {name: family.get(name, name) for name in sorted(lives.known(store) - config.segments.keys())}
+    return {name: family.get(name, name) for name in sorted(lives.known(store) - config.segments.keys() - going_on(config).keys())}
+
+
+def going_on(config: Config) -> dict[str, str]:
+    """Each segment that is taken over by one of another name in *config* → that name."""
+    return {spec.was: spec.name for spec in config.segments.values() if spec.was}
+
+
+def forget(store: Store, db: Database, names: Collection[str]) -> None:
+    """The values whose segments were called *names* had none."""
+    for family, values in kept.every(store).items():
+        kept.forget(db, family, [value for value in values if named_after(family, value) in names])
 
 
 def refreshed(store: Store, config: Config, sources: Mapping[str, Origin], now: Millis) -> Config:

@@ -1,5 +1,5 @@
 """Words of a config that the store does not know, while it knows them in another case, and values of families that nobody tells,
-while one like them is told: most likely they are misspelt."""
+while one like them has a segment: most likely they are misspelt."""
 
 from __future__ import annotations
 
@@ -42,7 +42,7 @@ class Spelt:
 
 def misspelt(store: Store, config: Config, sources: Mapping[str, Origin]) -> list[Problem]:
     """A warning for each literal that nothing in the store passes but for its case, and for each value of a family that is like one
-    that is told."""
+    that has a segment."""
     specs = [*config.segments.values(), *(family.template for family in config.families.values())]
     values = _Values(snapshot_of(store, config, sources, [segment.rule for segment in specs]))
     asked = {segment_name(family, value): (family, value) for family in config.families.values() for value in family.asked}
@@ -63,13 +63,12 @@ def _told(each: Spelt, variant: str) -> tuple[str, str]:
 
 
 def _nobody(family: FamilySpec, value: str, values: _Values, standing: Mapping[str, set[str]]) -> list[tuple[str, str]]:
-    """Why the segment of *family* for *value* holds nobody, where a value like it is told: in words and with a hint, which names those
-    that have a segment where they are few. What fewer tell may be somebody's own."""
-    told = values.keys(family.property, family.event.filter.names)
-    near = None if value in told else _like(value, told)
+    """Why the segment of *family* for *value* holds nobody, where a value like it has one: in words and with a hint, which names all of
+    them where they are few. What fewer people tell than make a segment may be somebody's own."""
+    have = sorted(standing.get(family.template.name, ()))
+    near = None if value in have or value in values.keys(family.property, family.event.filter.names) else _like(value, have)
     if near is None:
         return []
-    have = sorted(standing.get(family.template.name, ()))
     few = f"; those with a segment: {', '.join(have)}" if 0 < len(have) <= FEW else ""
     return [(f"no {path_text(family.property)} in the store is '{value}'", f"'{near}' is there; write it so{few}")]
 

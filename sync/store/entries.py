@@ -231,7 +231,7 @@ def packed_since(db: sqlite3.Connection, segment: str, pack: int) -> int:
 
 
 def _waiting(db: sqlite3.Connection, segment: str) -> tuple[Ids, Times, Flags]:
-    """Raises StoreError when a row is not what was written, or not there."""
+    """Raises StoreError when a row is not what was written, or one before the last is not there."""
     rows = db.execute("select number, contact, at, flags, digest from moves where segment = ? order by number", (segment,)).fetchall()
     try:
         number, contact, at, flags, digest = np.array(rows, np.int64).reshape(-1, 5).T

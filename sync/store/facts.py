@@ -92,7 +92,7 @@ class _Page:
     def take(self, owners: Owners) -> None:
         contacts = owners.of(self.db, self.connection, self.profiles, self.emails)
         told = self._told_as_records()
-        self._take_records(*self._columns(told, contacts))
+        self._take_records(*self._columns(self._heard(told), contacts))
         plain = list(map(not_, told))
         if self.floors or None in contacts:
             plain = [
@@ -166,6 +166,11 @@ class _Page:
 
     # --- records
 
+    def _heard(self, told: Sequence[bool]) -> Sequence[bool]:
+        """Those that are *told* as records, without what another connection tells."""
+        ignored = {native for native, kind in self.kinds.items() if kind.ignored}
+        return [each and native not in ignored for each, native in zip(told, self.natives, strict=True)] if ignored else told
+
     def _take_records(
         self, events: Sequence[Event], ids: Sequence[str], natives: Sequence[str], times: Sequence[Millis],
         properties: Sequence[Mapping[str, Json]], contacts: Sequence[int | None],
@@ -178,19 +183,15 @@ class _Page:
         said = [kind.same and kind.same(raw) for kind, raw in zip(kinds, properties, strict=True)]
         sames = records.sames_of(self.connection, ids, said)
         told = list(zip([kind.type for kind in kinds], times, contacts, sames, joined(texts), strict=True))
-        if self._simple(events, ids, contacts):
+        if self._simple(ids, contacts):
             self._take_simple(ids, cast("list[Record]", told), texts)
             return
         for event, contact, record, held in zip(events, contacts, told, texts, strict=True):
-            if not self.kinds[event.native].ignored:
-                self._take_record(event, cast("Record", record), contact is not None, held)
+            self._take_record(event, cast("Record", record), contact is not None, held)
 
-    def _simple(self, events: Sequence[Event], ids: Sequence[str], contacts: Sequence[int | None]) -> bool:
-        """Whether each of *events* is all that is said of its id, and a record of somebody we know: the usual case."""
-        return not (
-            any(self.removed) or None in contacts or len(set(ids)) < len(ids)
-            or any(kind.ignored for kind in self.kinds.values())
-        )
+    def _simple(self, ids: Sequence[str], contacts: Sequence[int | None]) -> bool:
+        """Whether each event is all that is said of its id, and a record of somebody we know: the usual case."""
+        return not (any(self.removed) or None in contacts or len(set(ids)) < len(ids))
 
     def _take_simple(self, ids: Sequence[str], told: Sequence[Record], texts: Sequence[Apart]) -> None:
         if self.strays:

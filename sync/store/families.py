@@ -38,5 +38,6 @@ def rename(db: sqlite3.Connection, old: str, new: str) -> None:
     db.execute("delete from family_values where family = ? and not ended", (old,))
 
 
-def forget(db: sqlite3.Connection, family: str) -> None:
-    db.execute("delete from family_values where family = ?", (family,))
+def forget(db: sqlite3.Connection, family: str, gone: Collection[str]) -> None:
+    """The store holds no segment of *family* for the values *gone* any more."""
+    db.executemany("delete from family_values where family = ? and value = ?", [(family, value) for value in sorted(gone)])

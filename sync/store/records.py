@@ -29,7 +29,10 @@ def same_text(said: Json) -> str:
         return text if text.isascii() and text.isprintable() else border.text(text)
     if isinstance(said, bool) or not isinstance(said, int | float) or not border.is_number_at_all(said):
         return ""
-    return str(int(said) if isinstance(said, float) and said.is_integer() else said)
+    try:
+        return str(int(said) if isinstance(said, float) and said.is_integer() else said)
+    except ValueError:                              # more digits than Python writes
+        return ""
 
 
 def sames_of(connection: int, sources: Sequence[str], said: Sequence[Json]) -> list[str]:
@@ -39,7 +42,7 @@ def sames_of(connection: int, sources: Sequence[str], said: Sequence[Json]) -> l
 
 
 def _plain_texts(said: Sequence[Json]) -> list[str]:
-    """`same_text` of each, where all are harmless texts: the usual case, told at once. None otherwise."""
+    """`same_text` of each, where all are harmless texts: the usual case, told at once; else nothing."""
     texts = list(map(str.strip, said)) if set(map(type, said)) == {str} else []
     together = "".join(texts)
     return texts if together.isascii() and together.isprintable() else []

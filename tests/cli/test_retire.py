@@ -19,5 +19,8 @@ def test_retire_says_what_it_forgets_and_calls_no_platform(applied: Ground) -> N
         assert all(t["members"] >= t["ours"] > 0 for t in would["targets"])
         assert "segment buyers would be forgotten" in applied("retire", "buyers", "-n").out
         assert applied.data("retire", "buyers", "--dry-run") == would
+        applied.config.write_text(text.replace("  buyers:\n", "  purchasers:\n    was: buyers\n"))
+        assert "segment 'buyers' goes on as 'purchasers'" in applied("retire", "buyers").err
+        assert "retire buyers" not in applied("status").out
     finally:
         applied.config.write_text(text)

@@ -136,3 +136,22 @@ def test_everybody_is_indexed_as_a_slice_and_others_one_by_one() -> None:
     assert places(np.array([0])) == slice(0, 1)
     for some in ([1, 2], [0, 2], [0, 1, 3], [1]):
         assert isinstance(places(np.array(some)), np.ndarray)
+
+
+def test_any_number_of_merges_leaves_small_sums_narrow() -> None:
+    cells = Cells(200)
+    cells.add(np.arange(200), np.full(200, 3), 1)
+    for giving in range(1, 200):
+        cells.move(giving, 0)
+    assert cells.read_one(0) == 600
+
+
+@pytest.mark.parametrize("sign", [1, -1])
+@pytest.mark.parametrize(("taking", "narrow"), [(ROOM // 2 - 1, True), (ROOM // 2, False)])
+def test_a_merge_makes_sums_wide_only_where_the_two_need_it(taking: int, narrow: bool, sign: int) -> None:
+    cells = Cells(2)
+    for contact, number in ((0, taking), (1, ROOM // 4), (1, ROOM // 4)):
+        cells.add(np.array([contact]), np.array([number]), sign)
+    cells.move(1, 0)
+    assert read(cells, 2) == [sign * (taking + ROOM // 2), 0]
+    assert (cells.read_one(0) is not None) == narrow

@@ -226,12 +226,14 @@ def test_a_value_whose_segment_would_have_a_name_that_is_taken_cannot_be_asked(t
 @pytest.mark.parametrize("asks", [
     "segment: {{family: session_<value>, of: {}}}", "left: {{segment: {{family: session_<value>, of: {}}}, within: 7d}}",
 ])
-def test_a_value_that_nobody_tells_is_told_where_one_like_it_is_there(store: Store, tmp_path: Path, of: str, near: str, asks: str) -> None:
+def test_a_value_that_nobody_tells_is_named_where_one_like_it_is_there(store: Store, tmp_path: Path, of: str, near: str, asks: str) -> None:
     config = read(tmp_path, FAMILY + "  asks: {" + asks.format(of) + "}\n")
-    register(store, (1, "Data & AI"), (2, ["Ops", "Talk 12"]), age=100 * DAY)
-    register(store, (1, "1.50"))
+    told = ["Data & AI", "Ops", "Talk 12", "1.50"]
+    register(store, (1, [*told, "Sale"]), (2, told))
+    run(store, config)
     found = [f"{each.message}; {each.hint}" for each in misspelt(store, config, origins(config, store))]
-    assert found == ([f"warning: segment 'asks': no session in the store is '{of}'; '{near}' is there; write it so"] if near else [])
+    why = f"warning: segment 'asks': no session in the store is '{of}'; '{near}' is there; write it so; those with a segment: "
+    assert found == ([why + ", ".join(sorted(told))] if near else []), "what one person alone tells is not named"
 
 
 def test_the_values_that_have_a_segment_are_told_where_they_are_few(store: Store, tmp_path: Path) -> None:
@@ -244,6 +246,24 @@ def test_the_values_that_have_a_segment_are_told_where_they_are_few(store: Store
     register(store, (2, "h"))
     run(store, config)
     assert misspelt(store, config, origins(config, store))[0].hint == "'Ops' is there; write it so"
+
+
+def test_a_segment_of_a_family_that_is_let_go_alone_is_no_more_the_familys(store: Store, config: Config, tmp_path: Path) -> None:
+    """A plain segment that takes its name later goes by its own."""
+    register(store, (1, "Ops"), (2, "Ops"))
+    run(store, config)
+    with store.transaction() as db:
+        lives.retire(db, "session_ops")
+        families.forget(store, db, ["session_ops"])
+    run(store, read(tmp_path, "  session_ops: {event: klaviyo.Registered}\n"))
+    assert families.departed(store, read(tmp_path, "  other: {event: klaviyo.Registered}\n")) == {"session_ops": "session_ops"}
+
+
+def test_a_family_that_goes_on_under_another_name_has_not_left(store: Store, config: Config, tmp_path: Path) -> None:
+    register(store, (1, "Ops"), (2, "Ops"))
+    run(store, config)
+    renamed = read(tmp_path, FAMILY.replace("  session_<value>:\n", "  talk_<value>:\n    was: session_<value>\n"))
+    assert families.departed(store, families.with_families(store, renamed)) == {}
 
 
 def test_a_family_that_asks_who_asks_it_is_a_ring(tmp_path: Path) -> None:

@@ -7,10 +7,9 @@ from collections.abc import Sequence
 import numpy as np
 import pyarrow as pa
 
-from sync.evaluate.ahead import HORIZON
 from sync.evaluate.batch import Lane
 from sync.evaluate.cells import Cells
-from sync.evaluate.flow import Flow
+from sync.evaluate.flow import HORIZON, Flow
 from sync.evaluate.from_people import snapshot_of
 from sync.evaluate.snapshot import Ints, Snapshot
 from sync.language.happened import Filter, Names
