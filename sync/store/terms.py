@@ -47,7 +47,7 @@ def agree(store: Store, terms: Mapping[int, Terms]) -> list[int]:
     lost = [n for n in known if n not in terms] if renamed else []
     with store.transaction() as db:
         if renamed:
-            for table in ("events", "records", "strays"):
+            for table in ("events", "records", "strays", "plainly"):
                 db.execute(f"delete from {table}")  # noqa: S608 - our own names
             archive.forget_all(db)
         for number in again:
