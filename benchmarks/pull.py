@@ -33,7 +33,7 @@ from sync.store.naming import Naming
 from sync.store.store import Store
 
 BAR = 4.0
-ROUNDS = 5
+ROUNDS = 9
 AS_IT_COMES = gc.get_threshold()
 STREAMS = {
     "mailchimp": ("profiles", "email_activity", "orders"),

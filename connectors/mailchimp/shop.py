@@ -56,17 +56,15 @@ def _order(row: Json, store: str) -> Event | None:
     """An order at the time the shop processed it; cancelled ones are void. Ids are unique within a store."""
     cancelled = bool(row.get("cancelled_at_foreign")) or row.get("financial_status") == "cancelled"
     at = moment(row.get("processed_at_foreign")) or moment(row.get("updated_at_foreign"))
-    return _event("order", row, store, at, KEPT_OF_ORDERS, removed=cancelled)
+    return _event("order", row, store, at, KEPT_OF_ORDERS, cancelled)
 
 
 def _cart(row: Json, store: str) -> Event | None:
     """A cart at its latest change."""
-    return _event("cart", row, store, moment(row.get("updated_at")) or moment(row.get("created_at")), KEPT_OF_CARTS)
+    return _event("cart", row, store, moment(row.get("updated_at")) or moment(row.get("created_at")), KEPT_OF_CARTS, False)
 
 
-def _event(
-    native: str, row: Json, store: str, at: Millis | None, kept: frozenset[str], *, removed: bool = False,
-) -> Event | None:
+def _event(native: str, row: Json, store: str, at: Millis | None, kept: frozenset[str], removed: bool) -> Event | None:
     """None for a record without a time or an address: it is no dated fact about somebody."""
     email = row["customer"].get("email_address")
     if at is None or not email:

@@ -63,6 +63,13 @@ class _Kind:
     ignored: bool
 
 
+def _said(kinds: Sequence[_Kind], properties: Sequence[Mapping[str, Json]]) -> list[Json]:
+    """What says that an event is one fact with others, of each."""
+    if len(set(map(id, kinds))) == 1 and kinds[0].same:
+        return list(map(kinds[0].same, properties))
+    return [kind.same and kind.same(raw) for kind, raw in zip(kinds, properties, strict=True)]
+
+
 class _Page:
     """One page's look-ups, kept current while it is written. Plain events go in together, at the end."""
 
@@ -180,8 +187,7 @@ class _Page:
             return
         texts = self.shapes.all_apart(natives, properties)
         kinds = list(map(self.kinds.__getitem__, natives))
-        said = [kind.same and kind.same(raw) for kind, raw in zip(kinds, properties, strict=True)]
-        sames = records.sames_of(self.connection, ids, said)
+        sames = records.sames_of(self.connection, ids, _said(kinds, properties))
         told = list(zip([kind.type for kind in kinds], times, contacts, sames, joined(texts), strict=True))
         if self._simple(ids, contacts):
             self._take_simple(ids, cast("list[Record]", told), texts)

@@ -121,7 +121,7 @@ def _derive(
         kept = [row[0] >= floors.get(fact[0], row[0]) for fact, row in zip(facts, rows, strict=True)]
         facts, rows = list(compress(facts, kept)), list(compress(rows, kept))
     near = texts or {}
-    told = [(near.get(source) if teller == connection else None) or split(text) for _, teller, source, text in rows]
+    told = [near[source] if teller == connection and source in near else split(text) for _, teller, source, text in rows]
     insert(db, "replace", [names for names, _ in told], [
         (kind, at, hash_, contact, teller, source, *held)
         for (kind, contact, _), (at, teller, source, _), hash_, (_, held) in zip(facts, rows, _hashes(facts), told, strict=True)

@@ -80,8 +80,8 @@ def apart_by(shape: Shape, raw: Mapping[str, Json]) -> Apart | None:
 def columns_by(shape: Shape, raws: Sequence[Mapping[str, Json]]) -> list[list[str]] | None:
     """The texts of the rows of many events, column by column; None where something cannot be JSON as it is."""
     values = [rests_of(shape, raws), *zip(*map(shape.apart, raws), strict=True)]
-    columns = [texts_of(column) for column in values]
-    return None if None in columns else [column for column in columns if column is not None]
+    columns = [texts for column in values if (texts := texts_of(column)) is not None]
+    return columns if len(columns) == len(values) else None
 
 
 def texts_of(values: Sequence[Json]) -> list[str] | None:

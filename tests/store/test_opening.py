@@ -17,6 +17,7 @@ import pytest
 
 from sync.model import StoreBusy, StoreError, StoreFull
 from sync.store import memberships, opening, segments
+from sync.store.opening import PAGE
 from sync.store.store import WAL_STEP, Store, digest_of, hash_of
 from tests.store.dying import dies_at
 from tests.store.ground import NOW, connected, event, facts_of, partition, profile, tell, write
@@ -245,7 +246,7 @@ def sound(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def zero_a_page(data: bytearray, page: int) -> None:
-    data[page * 4096:(page + 1) * 4096] = bytes(4096)
+    data[page * PAGE:(page + 1) * PAGE] = bytes(PAGE)
 
 
 def flip(data: bytearray, place: int) -> None:
@@ -257,8 +258,8 @@ def cut(data: bytearray, size: int) -> None:
 
 
 @pytest.mark.parametrize(("hurt", "how"), [
-    (zero_a_page, 0), (zero_a_page, 2), (zero_a_page, 8), (flip, 0), (flip, 16), (flip, 4096 * 2), (flip, 4096 * 8),
-    (cut, 0), (cut, 50), (cut, 4096 * 3), (cut, 4096 * 9 + 100),
+    (zero_a_page, 0), (zero_a_page, 2), (zero_a_page, 8), (flip, 0), (flip, 16), (flip, PAGE * 2), (flip, PAGE * 8),
+    (cut, 0), (cut, 50), (cut, PAGE * 3), (cut, PAGE * 9 + 100),
 ])
 def test_a_damaged_file_is_named_and_never_deleted(sound: Path, path: Path, hurt: Any, how: int) -> None:
     for each in sound.parent.glob("store.db*"):
