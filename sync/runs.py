@@ -27,10 +27,10 @@ class Record:
 @contextmanager
 def recorded(store: Store, clock: Clock, command: str) -> Iterator[Record]:
     """A run from here to the end of the block; what stops it is recorded too."""
-    with store.transaction() as db:
-        row = db.execute("insert into runs (command, started) values (?, ?)", (command, clock.now())).lastrowid
-    record = Record()
+    record, row = Record(), None
     try:
+        with store.transaction() as db:
+            row = db.execute("insert into runs (command, started) values (?, ?)", (command, clock.now())).lastrowid
         yield record
     except SegmentdError as error:
         record.end(error.code, {"error": type(error).__name__})
@@ -45,8 +45,13 @@ def recorded(store: Store, clock: Clock, command: str) -> Iterator[Record]:
         record.end(ExitCode.BUG, {"error": type(error).__name__})
         raise
     finally:
-        with store.transaction() as db:
-            db.execute(
-                "update runs set ended = ?, exit = ?, summary = ? where id = ?",
-                (clock.now(), record.code, orjson.dumps(record.summary).decode(), row),
-            )
+        if row is not None:                         # Ctrl-C may come as soon as it is noted
+            _ended(store, row, clock, record)
+
+
+def _ended(store: Store, row: int, clock: Clock, record: Record) -> None:
+    with store.transaction() as db:
+        db.execute(
+            "update runs set ended = ?, exit = ?, summary = ? where id = ?",
+            (clock.now(), record.code, orjson.dumps(record.summary).decode(), row),
+        )
