@@ -124,13 +124,15 @@ def _compiled(template: str) -> re.Pattern[str]:
 
 @dataclass(slots=True)
 class Tally:
-    """What the calls under one key did. *consent*, *creating*: calls that could change a permission, or make a person."""
+    """What the calls under one key did. *consent*, *creating*: calls that could change a permission, or make a person; *done*: those of
+    `by_route` that were carried out, whatever became of the answer."""
 
     calls: int = 0
     consent: int = 0
     creating: int = 0
     throttled: int = 0
     by_route: Counter[str] = field(default_factory=Counter)
+    done: Counter[str] = field(default_factory=Counter)
     by_status: Counter[int] = field(default_factory=Counter)
 
 
@@ -218,6 +220,7 @@ class Application:
             self.finish(request, response, role, found)
             tally.throttled += response.status == 429
             tally.by_status[response.status] += 1
+            tally.done[found.name if found else "unknown"] += 200 <= response.status < 300
         return response, fault
 
     def _answered(self, request: Request, role: str, found: Route | None, allowed: list[str], fault: Fault | None) -> Response:

@@ -282,6 +282,14 @@ class TestKlaviyo(ConnectorContract):
         assert connector.create("list", "Winter buyers", "") == connector.find("list", "Winter buyers", "")
         assert controls.calls("klaviyo")["connector"]["by_route"]["POST /api/lists"] == 1
 
+    def test_a_refused_call_to_create_is_sent_again_and_counted_as_not_done(self, connector: Connector, controls: Controls) -> None:
+        controls.fail("klaviyo", "503", match="POST /api/lists")
+        with pytest.raises(PlatformError):
+            connector.create("list", "Winter buyers", "")
+        connector.create("list", "Winter buyers", "")
+        told = controls.calls("klaviyo")["connector"]
+        assert (told["by_route"]["POST /api/lists"], told["done"]["POST /api/lists"]) == (2, 1)
+
     def test_two_lists_of_one_name_are_for_a_person_to_settle(self, connector: Connector, controls: Controls) -> None:
         connector.create("list", "Winter buyers", "")
         controls.act("klaviyo", "create_target", name="Winter buyers")

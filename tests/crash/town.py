@@ -302,7 +302,7 @@ class Life:
         for name in PLATFORMS:
             calls = self.controls.calls(name).get("connector", {})
             assert calls.get("consent", 0) == 0
-            made = sum(count for route, count in calls.get("by_route", {}).items() if route in CREATES)
+            made = sum(count for route, count in calls.get("done", {}).items() if route in CREATES)
             assert made <= sum(1 for platform, _ in self.keys if platform == name), f"{name}: {made} targets were made"
 
     def difference(self) -> dict[str, Difference]:
