@@ -200,6 +200,7 @@ class _Page:
         return not (any(self.removed) or None in contacts or len(set(ids)) < len(ids))
 
     def _take_simple(self, ids: Sequence[str], told: Sequence[Record], texts: Sequence[Apart]) -> None:
+        """All that the page says of records, at once: what `_take_record` would gather from each."""
         if self.strays:
             self.db.execute(
                 "delete from strays where connection = ? and source in (select value from json_each(?))",

@@ -23,6 +23,16 @@ def changed(db: sqlite3.Connection) -> None:
     db.execute("insert or replace into meta values ('owners', ?)", (secrets.token_hex(8),))
 
 
+# One row of two lists, number and contact of each that is there: a row a contact takes as long as to find it.
+_OF_PROFILES = (
+    "select json_group_array(j.key), json_group_array(p.contact) from json_each(?1) j "
+    "cross join profiles p on p.connection = ?2 and p.id = j.value"
+)
+_OF_ADDRESSES = (
+    "select json_group_array(j.key), json_group_array(a.contact) from json_each(?1) j cross join addresses a on a.address = j.value"
+)
+
+
 @dataclass(slots=True)
 class Owners:
     """The contact of each profile and address that was asked for and is known."""
@@ -60,7 +70,7 @@ class Owners:
 
 def _by_profile(db: sqlite3.Connection, connection: int, profiles: Iterable[str]) -> dict[str | None, int]:
     ids = sorted(profiles)
-    found = _contacts(db, "profiles p on p.connection = ?2 and p.id = j.value", ids, connection)
+    found = _contacts(db, _OF_PROFILES, ids, connection)
     return {ids[number]: contact for number, contact in found}
 
 
@@ -71,15 +81,12 @@ def _by_address(db: sqlite3.Connection, spelled: Iterable[str]) -> dict[str | No
     if addresses is not texts:
         pairs = sorted((address, text) for address, text in zip(addresses, texts, strict=True) if address)
         addresses, texts = [address for address, _ in pairs], [text for _, text in pairs]
-    return {texts[number]: contact for number, contact in _contacts(db, "addresses p on p.address = j.value", addresses)}
+    return {texts[number]: contact for number, contact in _contacts(db, _OF_ADDRESSES, addresses)}
 
 
-def _contacts(db: sqlite3.Connection, those: str, texts: Sequence[str | None], *more: int) -> Iterable[tuple[int, int]]:
-    """Number in *texts* and contact of each that is there. One row of two lists, since a row a contact takes as long as to find it."""
+def _contacts(db: sqlite3.Connection, query: str, texts: Sequence[str | None], *more: int) -> Iterable[tuple[int, int]]:
+    """Number in *texts* and contact of each that is there."""
     if not texts:
         return ()
-    numbers, contacts = db.execute(
-        f"select json_group_array(j.key), json_group_array(p.contact) from json_each(?1) j cross join {those}",  # noqa: S608 - our own
-        (orjson.dumps(texts).decode(), *more),
-    ).fetchone()
+    numbers, contacts = db.execute(query, (orjson.dumps(texts).decode(), *more)).fetchone()
     return zip(orjson.loads(numbers), orjson.loads(contacts), strict=True)
