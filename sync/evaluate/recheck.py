@@ -168,7 +168,9 @@ class Rechecks:
             answers, guilty = self._say(leaf, world, contacts, now, members)
             kept = leaf.suspects[~np.isin(leaf.suspects, contacts)] if len(leaf.suspects) else NOBODY
             leaf.suspects = np.union1d(kept, guilty) if len(kept) or len(guilty) else NOBODY
-            (self.failing.add if len(leaf.suspects) else self.failing.discard)(leaf)
+            self.failing -= {leaf}
+            if len(leaf.suspects):
+                self.failing.add(leaf)
             flipped[leaf] = leaf.note(contacts, answers, world.turns(leaf.node))
             leaf.answered = True
         return flipped
