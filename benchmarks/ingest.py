@@ -2,7 +2,7 @@
 
 Both write to a file with a -wal, synced at the end of each page as a pull gathers them. Ours starts from events as a connector
 gives them: names, owners, texts and hashes are part of it, and a tenth of the events is told twice. Python's collector is as calm
-as in a pull. The figure is our time a row over the bare one: 2.5 is 0.4 of the bare rows in a second. The median of the ratios of
+as in a command. The figure is our time a row over the bare one: 2.5 is 0.4 of the bare rows in a second. The median of the ratios of
 alternated rounds counts.
 
     python -m benchmarks.ingest [ROWS]
@@ -10,7 +10,6 @@ alternated rounds counts.
 
 from __future__ import annotations
 
-import gc
 import os
 import random
 import sqlite3
@@ -25,7 +24,8 @@ from benchmarks.figures import figure
 from benchmarks.stage import NOW
 from connectors.base import Consent, ConsentState, Event, Profile, ProfileId
 from connectors.registry import kind
-from sync.ingest.pull import CALM, ENOUGH
+from sync.calm import calm_collector
+from sync.ingest.pull import ENOUGH
 from sync.store.facts import write_events
 from sync.store.naming import Naming
 from sync.store.owners import Owners
@@ -95,12 +95,11 @@ def rows_of(pages: Sequence[Sequence[Event]]) -> list[list[tuple[object, ...]]]:
 def main() -> int:
     """Print the figure; 1 when it is short."""
     count = int(sys.argv[1]) if len(sys.argv) > 1 else 50_000 if os.environ.get("BENCH_FAST") == "1" else 200_000
-    gc.set_threshold(CALM)
     pages = mail(count)
     rows = rows_of(pages)
     ratios = []
     for _ in range(ROUNDS):
-        with tempfile.TemporaryDirectory() as folder:
+        with tempfile.TemporaryDirectory() as folder, calm_collector():
             ratios.append(ours(Path(folder) / "store.db", pages) / bare(Path(folder) / "bare.db", rows))
     return 0 if figure("ingest", statistics.median(ratios), BAR) else 1
 

@@ -1,7 +1,7 @@
 """Pulling a stream into the store against a bare httpx loop that fetches the same pages and decodes them.
 
 The pages stand ready in another process; what counts is this process's CPU, the median of the ratios of alternated rounds. Python's
-collector is in the bare loop as it comes; that a pull calms it is part of the pull.
+collector is in the bare loop as it comes, and in the pull as calm as in every command.
 Events are pulled into a store that knows their people, with orders known to be told by several platforms (`same:`), as in
 the example config.
 
@@ -10,7 +10,6 @@ the example config.
 
 from __future__ import annotations
 
-import gc
 import os
 import shutil
 import statistics
@@ -27,6 +26,7 @@ from benchmarks.stage import NOW, Call, Stage
 from connectors.base import DAY, Stream
 from connectors.clock import VirtualClock
 from connectors.sandbox.world import random_world
+from sync.calm import calm_collector
 from sync.ingest.pull import Pulled, pull
 from sync.source import Source
 from sync.store.naming import Naming
@@ -34,7 +34,6 @@ from sync.store.store import Store
 
 BAR = 4.0
 ROUNDS = 9
-AS_IT_COMES = gc.get_threshold()
 STREAMS = {
     "mailchimp": ("profiles", "email_activity", "orders"),
     "hubspot": ("profiles", "email_events", "orders"),
@@ -56,7 +55,7 @@ def stream_of(source: Source, name: str) -> Stream:
 
 def pulled(stage: Stage, path: Path, platform: str, stream: str) -> tuple[float, Pulled]:
     """CPU seconds of one pull into the store at *path*, and what it brought."""
-    with Store.writer(path) as store:
+    with Store.writer(path) as store, calm_collector():
         source = source_of(stage, store, platform)
         began = time.process_time()
         (found,) = pull(store, source, [stream_of(source, stream)], {source.number: source.naming}, VirtualClock(NOW))
@@ -69,7 +68,6 @@ def pulled(stage: Stage, path: Path, platform: str, stream: str) -> tuple[float,
 
 def fetched(stage: Stage, platform: str, calls: Sequence[Call]) -> float:
     """CPU seconds of a bare loop over the same calls."""
-    gc.set_threshold(*AS_IT_COMES)
     with httpx.Client(base_url=stage.urls[platform], trust_env=False) as client:
         began = time.process_time()
         for call in calls:

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import heapq
 import itertools
+import math
 import threading
 import time
 from collections.abc import Iterator
@@ -17,6 +18,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Protocol
 
 Millis = int
+_Sleeper = tuple[Millis, int, bool]                 # wake-up, order, whether that thread attends
 
 SECOND: Millis = 1000
 MINUTE: Millis = 60 * SECOND
@@ -79,13 +81,17 @@ class VirtualClock:
 
     A thread that sleeps without attending counts as attending for as long as it sleeps. Advancing at each single sleep
     instead would make the calls of other threads "last" minutes. Safe for many threads.
+
+    *flowing*: and nobody sleeps longer than on the machine's clock, so that who waits for a limit need not wait for the work of
+    others, too. What is read when then depends on the machine.
     """
 
-    def __init__(self, start: Millis) -> None:
+    def __init__(self, start: Millis, *, flowing: bool = False) -> None:
         self._now = start
+        self._flowing = flowing
         self._turn = threading.Condition()
         self._working = 0                                       # attending threads that neither sleep nor idle
-        self._sleepers: list[tuple[Millis, int, bool]] = []     # wake-up, order, whether that thread attends
+        self._sleepers: list[_Sleeper] = []
         self._order = itertools.count()
         self._mine = threading.local()
 
@@ -111,8 +117,7 @@ class VirtualClock:
             heapq.heappush(self._sleepers, sleeper)
             self._working -= sleeper[2]
             self._move_if_all_wait()
-            while sleeper in self._sleepers:
-                self._turn.wait()
+            self._wait_for(sleeper, time.monotonic() + seconds if self._flowing else math.inf)
 
     @contextmanager
     def attending(self) -> Iterator[None]:
@@ -139,6 +144,15 @@ class VirtualClock:
         finally:
             with self._turn:
                 self._working += attends
+
+    def _wait_for(self, sleeper: _Sleeper, end: float) -> None:
+        """Until its time has come, or *end* on the machine's clock: then its time comes."""
+        while sleeper in self._sleepers:
+            left = end - time.monotonic()
+            if left <= 0:
+                self._move(max(self._now, sleeper[0]))
+            else:
+                self._turn.wait(left if left < math.inf else None)
 
     def _attends(self) -> bool:
         return bool(getattr(self._mine, "depth", 0))

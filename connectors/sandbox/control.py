@@ -212,8 +212,8 @@ class Controls:
 class SharedClock(VirtualClock):
     """A sandbox's virtual clock, driven from another process: time moves there when everybody here waits."""
 
-    def __init__(self, controls: Controls) -> None:
-        super().__init__(controls.now())
+    def __init__(self, controls: Controls, *, flowing: bool = False) -> None:
+        super().__init__(controls.now(), flowing=flowing)
         self._controls = controls
 
     def now(self) -> Millis:

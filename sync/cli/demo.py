@@ -48,7 +48,7 @@ def demo(context: click.Context, people: int, weather: str, seed: int, keep: Pat
     with _folder(keep) as folder, _platforms("--virtual") as urls:
         stage = Stage(urls)
         stage.controls.set_clock(start)
-        play = Play(folder, SharedClock(stage.controls), stage, quiet=as_json)
+        play = Play(folder, SharedClock(stage.controls, flowing=True), stage, quiet=as_json)
         play.load(people, start // DAY * DAY - DAY, weather, seed)
         story = play.story()
         stage.close()

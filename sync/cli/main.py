@@ -14,6 +14,7 @@ from importlib import import_module
 import click
 
 from connectors.clock import Clock, SystemClock
+from sync.calm import calm_collector
 from sync.model import ExitCode, SegmentdError
 
 COMMANDS = {                                        # name → module, what it does
@@ -85,7 +86,8 @@ def segmentd() -> None:
 def main(argv: Sequence[str], clock: Clock | None = None) -> int:
     """Run one command on *clock* (the machine's if none is given) and return its exit code."""
     try:
-        done = segmentd.main(args=list(argv), prog_name="segmentd", standalone_mode=False, obj=clock or SystemClock())
+        with calm_collector():
+            done = segmentd.main(args=list(argv), prog_name="segmentd", standalone_mode=False, obj=clock or SystemClock())
         return int(done) if isinstance(done, int) else ExitCode.OK
     except click.exceptions.Abort:
         return _told(ExitCode.STOPPED, "stopped")

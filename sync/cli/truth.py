@@ -9,8 +9,10 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Collection, Iterable, Mapping
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
-from typing import Any
+from functools import cache
+from typing import TYPE_CHECKING, Any
 
 import orjson
 
@@ -24,6 +26,9 @@ from sync.language.person import ConsentFact, Event, Person
 from sync.language.rank import Rank
 from sync.language.who import MemberOf, Sample
 from sync.reconcile.run import key_of, specs
+
+if TYPE_CHECKING:
+    import pyarrow as pa
 
 ORDERS = {                                          # where each platform's own order record holds its number and its value
     "mailchimp": ("id", "order_total"), "hubspot": ("hs_external_order_id", "hs_total_price"), "klaviyo": ("OrderId", "$value"),
@@ -61,13 +66,17 @@ def compare(controls: Controls, config: Config, at: Millis, foreign: Mapping[str
     members = _members(controls, config)
     persons = {number: Person(events=tuple(who.events.values()), consents=tuple(who.consents), rules=rules)
                for number, who in people.items()}
-    inside = {name: {number for number, person in persons.items() if rule.matches(person, at)} for name, rule in rules.items()}
+
+    @cache
+    def inside(segment: str, number: int) -> bool:
+        return rules[segment].matches(persons[number], at)
+
     found = {}
     for spec in specs(config):
         key = str(key_of(spec))
         should = {
-            profile for number in inside[spec.segment] if not people[number].barred
-            for profile, live in people[number].profiles[config.connections[spec.connection].kind] if live
+            profile for number, who in people.items() if not who.barred
+            for profile, live in who.profiles[config.connections[spec.connection].kind] if live and inside(spec.segment, number)
         } | set((foreign or {}).get(key, ()))
         there = members.get(_place(spec), set())
         if should != there:
@@ -92,30 +101,40 @@ def _members(controls: Controls, config: Config) -> dict[tuple[str, str, str], s
     """(connection, kind, name) → profile ids, as the platform has them now."""
     found: dict[tuple[str, str, str], set[str]] = defaultdict(set)
     for name, spec in config.connections.items():
-        for row in _rows(controls, spec.kind, "members", ("kind", "name", "profile")):
+        for row in _columns(controls.rows(spec.kind, "members"), ("kind", "name", "profile")):
             found[(name, row[0], row[1].casefold())].add(row[2])
     return found
 
 
 def gather(controls: Controls, config: Config) -> dict[int, Someone]:
     """Everybody, with their facts once each."""
+    connections = config.connections
     people: dict[int, Someone] = defaultdict(Someone)
-    for name, spec in config.connections.items():
-        columns = ("person", "id", "live", "state", "barred")
-        for person, profile, live, state, barred in _rows(controls, spec.kind, "profiles", columns):
-            who = people[person]
-            who.profiles[spec.kind].append((profile, live))
-            who.barred |= barred
-            granted = state in GRANTED[spec.kind]
-            who.consents.append(ConsentFact(name, "email", "withdrawn" if barred else "granted" if granted else "unknown"))
-    wanted = [need.names for segment in config.segments.values() for need in needs(segment.rule).events]
-    asked = {kind for kind in KINDS if any(names.takes(kind) for names in wanted)}
-    for spec in config.connections.values():
-        rows = _rows(controls, spec.kind, "events", ("person", "id", "kind", "at", "properties"))
-        for person, source, kind, at, properties in rows:
-            if kind in asked:
-                _tell(people[person], spec.kind, source, kind, at, orjson.loads(properties))
+    with ThreadPoolExecutor(1) as ahead:            # the emulated platforms' process writes the next table while we read this one
+        profiles = {name: ahead.submit(controls.rows, spec.kind, "profiles") for name, spec in connections.items()}
+        events = {name: ahead.submit(controls.rows, spec.kind, "events") for name, spec in connections.items()}
+        for name, table in profiles.items():
+            _add_profiles(people, name, connections[name].kind, table.result())
+        wanted = [need.names for segment in config.segments.values() for need in needs(segment.rule).events]
+        asked = {kind for kind in KINDS if any(names.takes(kind) for names in wanted)}
+        for name, table in events.items():
+            _add_events(people, connections[name].kind, table.result(), asked)
     return people
+
+
+def _add_profiles(people: dict[int, Someone], connection: str, platform: str, table: pa.Table) -> None:
+    for person, profile, live, state, barred in _columns(table, ("person", "id", "live", "state", "barred")):
+        who = people[person]
+        who.profiles[platform].append((profile, live))
+        who.barred |= barred
+        granted = state in GRANTED[platform]
+        who.consents.append(ConsentFact(connection, "email", "withdrawn" if barred else "granted" if granted else "unknown"))
+
+
+def _add_events(people: dict[int, Someone], platform: str, table: pa.Table, asked: Collection[str]) -> None:
+    for person, source, kind, at, properties in _columns(table, ("person", "id", "kind", "at", "properties")):
+        if kind in asked:
+            _tell(people[person], platform, source, kind, at, orjson.loads(properties))
 
 
 def _tell(who: Someone, platform: str, source: str, kind: str, at: Millis, native: Mapping[str, Any]) -> None:
@@ -137,6 +156,6 @@ def _machine(native: Mapping[str, Any]) -> bool:
     return native.get("machine") is True or native.get("machine_open") is True or native.get("filteredEvent") is True
 
 
-def _rows(controls: Controls, platform: str, table: str, columns: tuple[str, ...]) -> Iterable[tuple[Any, ...]]:
-    found = controls.rows(platform, table)
-    return zip(*(found[column].to_pylist() for column in columns), strict=True)
+def _columns(table: pa.Table, columns: tuple[str, ...]) -> Iterable[tuple[Any, ...]]:
+    """The rows of *table*, as far as *columns* go."""
+    return zip(*(table[column].to_pylist() for column in columns), strict=True)

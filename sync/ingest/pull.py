@@ -29,9 +29,6 @@ from sync.store.store import Store
 
 ENOUGH = 5000                                       # rows of one transaction, at least
 MOST_PAGES = 25                                     # so many calls are repeated at most after a kill
-CALM, USUAL = 1_000_000, gc.get_threshold()
-"""Objects made before Python's collector looks for rings among them, while pulling and otherwise. Pages are trees and have none; with the
-usual 700 the collector walks every page again and again (`benchmarks.pull` shows what a bare loop pays for it)."""
 
 Progress = Callable[[str, str, int, int | None], None]          # connection, stream, rows so far, rows expected
 
@@ -84,11 +81,7 @@ def pull(
     """Pull *wanted* streams of one connection, profiles first so that events find their people. A failing stream does not
     stop the next one; a refused key or another account stops all, and so does *stopping*, asked after each page.
     Raises StoreFull between two pages when the disk is nearly full."""
-    gc.set_threshold(CALM)
-    try:
-        outcomes = _pull_all(store, source, wanted, namings, clock, progress, stopping)
-    finally:
-        gc.set_threshold(*USUAL)
+    outcomes = _pull_all(store, source, wanted, namings, clock, progress, stopping)
     if any(outcome.error for outcome in outcomes):
         gc.collect()                                # an error holds the page that it came from in a ring
     crash_point("pull.before_settle")

@@ -38,8 +38,9 @@ class Filter:
     human: bool = False
 
     def takes(self, event: Event, now: Millis) -> bool:
-        passes = all(predicate.holds(look(event.properties, path), event.properties, now) for path, predicate in self.where)
-        return self.names.takes(event.type) and passes and not (self.human and is_machine(look(event.properties, MACHINE)))
+        if not self.names.takes(event.type) or (self.human and is_machine(look(event.properties, MACHINE))):
+            return False
+        return all(predicate.holds(look(event.properties, path), event.properties, now) for path, predicate in self.where)
 
     def turn(self, event: Event, now: Millis) -> Millis | None:
         """The first instant after *now* at which `takes` may answer otherwise."""

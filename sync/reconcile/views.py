@@ -6,7 +6,7 @@ from collections.abc import Callable, Collection
 from functools import cache, cached_property, partial
 
 from connectors.base import Clock, FaultKind, Millis, PlatformError, ProfileId
-from sync.config.model import Config, Require, TargetSpec
+from sync.config.model import Config, Require, TargetSpec, Withdrawn
 from sync.crash import crash_point
 from sync.model import ContactId
 from sync.reconcile.doubt import Doubt, told_ours
@@ -128,8 +128,8 @@ class People:
     """Who is barred, frozen, reachable: asked of the store once for all targets that are judged together."""
 
     def __init__(self, store: Store, config: Config) -> None:
-        self._store, self._where = store, config.consent.withdrawn.value
-        self._barred = cache(partial(memberships.barred, store, self._where))
+        self._store, self._where = store, config.consent.withdrawn
+        self._barred = cache(partial(memberships.barred, store, self._where.value))
         self._reachable = cache(partial(memberships.reachable, store))
 
     @cached_property
@@ -140,12 +140,16 @@ class People:
     def _granted(self) -> frozenset[ContactId]:
         return memberships.granted(self._store)
 
+    def _barred_on(self, connection: int, audience: str) -> frozenset[ContactId]:
+        """Who withdrew anywhere is the same set for every target, and read once."""
+        return self._barred(0, "") if self._where is Withdrawn.ANYWHERE else self._barred(connection, audience)
+
     def standing(self, spec: TargetSpec, state: TargetState, audience: str, scope: str | None) -> Standing:
         """For one target. *audience* and *scope* (of a subscription type) are the platform's ids. Whoever left or was
         suppressed on a list itself is barred from that list, too."""
         scopes = [s for s in (scope, state.remote.id if state.remote else None) if s]
         return Standing(
-            barred=self._barred(state.connection, audience) | memberships.barred_from(self._store, state.connection, scopes),
+            barred=self._barred_on(state.connection, audience) | memberships.barred_from(self._store, state.connection, scopes),
             frozen=self._unreadable,
             reachable=self._reachable(state.connection, audience, memberships.refused(self._store, state.id)),
             granted=self._granted if spec.require is Require.GRANTED else None,

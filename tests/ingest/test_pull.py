@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import gc
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -97,14 +96,6 @@ def test_a_pull_that_ends_without_a_last_page_was_cut_off(store: Store) -> None:
     assert stream_of(store, PEOPLE).finished is None
     platform.show(PEOPLE, [person(3)])
     assert pulled(store, platform, PEOPLE)[0].error == ""
-
-
-@pytest.mark.parametrize("last", [True, False])
-def test_a_pull_leaves_the_collector_as_it_was(store: Store, last: bool) -> None:
-    platform, before = Platform(), gc.get_threshold()
-    platform.show(PEOPLE, [person(1)], last=last)
-    assert (pulled(store, platform, PEOPLE)[0].error == "") == last
-    assert gc.get_threshold() == before
 
 
 @pytest.mark.parametrize("cursors", [["1", "1"], ["1", "2", "1"]])
