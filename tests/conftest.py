@@ -1,7 +1,8 @@
-"""For the whole suite: nobody's consent is touched under a connector's key, and thread races get a chance to show."""
+"""For the whole suite: nobody's consent is touched under a connector's key, races get a chance to show, and the collector is calm."""
 
 from __future__ import annotations
 
+import gc
 import os
 import sys
 from collections import Counter
@@ -10,6 +11,7 @@ from typing import Any
 import pytest
 
 from connectors.sandbox.server import Sandbox
+from sync.calm import MADE
 
 _touched: Counter[str] = Counter()
 
@@ -25,6 +27,7 @@ Sandbox.when_stopped.append(_count)
 
 def pytest_configure(config: pytest.Config) -> None:
     sys.setswitchinterval(1e-4)
+    gc.set_threshold(MADE, *gc.get_threshold()[1:])         # as in every command
     os.environ.pop("PYTHONDONTWRITEBYTECODE", None)         # over a hundred processes are started: they shall not compile all of us each
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gc
+from collections.abc import Iterator
 
 import click
 import pytest
@@ -11,9 +12,20 @@ from sync.calm import MADE, calm_collector
 from sync.cli import main as cli
 
 
+@pytest.fixture(autouse=True)
+def before() -> Iterator[tuple[int, int, int]]:
+    """Another calm than ours, as if the tests had none."""
+    held = gc.get_threshold()
+    gc.set_threshold(701, 11, 12)
+    yield gc.get_threshold()
+    gc.set_threshold(*held)
+
+
 @pytest.mark.parametrize("fails", [False, True])
-def test_a_command_runs_with_a_calm_collector_and_leaves_it_as_it_was(fails: bool, monkeypatch: pytest.MonkeyPatch) -> None:
-    before, seen = gc.get_threshold(), list[int]()
+def test_a_command_runs_with_a_calm_collector_and_leaves_it_as_it_was(
+    fails: bool, before: tuple[int, int, int], monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    seen = list[int]()
 
     @click.command()
     def look() -> None:
