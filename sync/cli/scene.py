@@ -38,6 +38,7 @@ class Scene:
     clock: Clock
     quiet: bool
     began: float = field(default_factory=time.monotonic)
+    heard: list[str] = field(default_factory=list)  # of the daemon
 
     @property
     def config(self) -> Path:
@@ -52,10 +53,12 @@ class Scene:
         audience, profile, person, address = self.somebody()
         with self.daemon():
             clicked = self.click(person, address)
-            tagged = self.until(lambda: self.has_tag(audience, profile), True)
+            tagged = self.until("the tag appeared", lambda: self.has_tag(audience, profile))
+            self.until("the daemon told it", lambda: self.told("1 added, 0 removed"))
             self.say(f"Mailchimp shows the tag '{TAG}' on {address}")
             told = self.explain(address)
-            gone = self.until(lambda: self.has_tag(audience, profile), False)
+            gone = self.until("the tag went", lambda: not self.has_tag(audience, profile))
+            self.until("the daemon told it", lambda: self.told("0 added, 1 removed"))
             self.say(f"The tag is off: {(gone - clicked) / SECOND:.1f} s after the click, and nothing had happened but time")
         return {"tagged_after": tagged - clicked, "off_after": gone - clicked, "late": gone - clicked - WINDOW, "explained": told}
 
@@ -121,10 +124,15 @@ class Scene:
             said = line.strip().removeprefix("segmentd: ")
             if not (said.startswith(NOTHING) and ready.is_set()):
                 self.say(f"  {said}")
+            self.heard.append(said)
             if said.startswith(NOTHING):
                 ready.set()
         process.wait()
         ready.set()
+
+    def told(self, outcome: str) -> bool:
+        """Whether the daemon has said that a run came to *outcome*: the platform may show it a moment before."""
+        return any(said.startswith(outcome) for said in self.heard)
 
     def click(self, person: str, address: str) -> Millis:
         """When, in whole seconds, as Klaviyo keeps the times of events."""
@@ -142,12 +150,12 @@ class Scene:
         tags = self.stage.call("GET", "mailchimp", f"/3.0/lists/{audience}/members/{contact}/tags?count=1000")
         return TAG in [tag["name"] for tag in tags["tags"]]
 
-    def until(self, asked: Callable[[], bool], wanted: bool) -> Millis:
-        """When *asked* first answers as *wanted*."""
+    def until(self, what: str, holds: Callable[[], bool]) -> Millis:
+        """When *holds* first does; *what* has happened then."""
         end = time.monotonic() + PATIENCE
-        while asked() is not wanted:
+        while not holds():
             if time.monotonic() > end:
-                raise SegmentdError(f"the tag did not {'appear' if wanted else 'go'} within {PATIENCE:.0f} s")
+                raise SegmentdError(f"the scene waited {PATIENCE:.0f} s and has not seen that {what}")
             self.clock.sleep(LOOK)
         return self.clock.now()
 
