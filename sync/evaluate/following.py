@@ -13,7 +13,7 @@ import orjson
 import pyarrow as pa
 
 from connectors.base import Millis
-from sync.evaluate.from_store import StoreSnapshot, address_table, consent_table, member_table, past_table, typed
+from sync.evaluate.from_store import StoreSnapshot, address_table, consents_of, member_table, past_table, typed
 from sync.evaluate.snapshot import Ints, Mask, Snapshot
 from sync.evaluate.source import Changes, Properties, Source, renumbered
 from sync.language.values import Path, path_text
@@ -120,7 +120,7 @@ class SomeOf:
         return pa.array(texts, pa.string()).dictionary_encode()
 
     def consents(self) -> pa.Table:
-        return self._renumbered(consent_table(self._whole, self._ids))
+        return self._renumbered(consents_of(self._whole.store, self._ids))
 
     def memberships(self) -> pa.Table:
         return self._renumbered(member_table(self._whole, self._ids))

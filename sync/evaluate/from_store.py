@@ -13,7 +13,7 @@ import pyarrow as pa
 from connectors.base import Millis
 from sync.evaluate.snapshot import ADDRESSES, BEGINNING, CONSENTS, MEMBERSHIPS, MOVES, PASTS, Ints, Mask
 from sync.language.values import Path, path_text
-from sync.store import entries, fields, history, pasts, segments
+from sync.store import consents, entries, fields, history, pasts, segments
 from sync.store.fields import FieldSource
 from sync.store.store import Store
 
@@ -64,9 +64,26 @@ class StoreSnapshot:
         return past_table(self.store, path, self.alive, self.known_since)
 
     def consents(self) -> pa.Table:
-        return consent_table(self)
+        return self._consents
+
+    @cached_property
+    def _consents(self) -> pa.Table:
+        """Read once, however many conditions ask."""
+        with self.store.reading() as db:
+            told = consents.of_everybody(db)
+            names = dict(db.execute("select id, name from connections order by id"))
+        channels, scopes, states, suppressed = zip(*told.words, strict=True) if told.words else ((),) * 4
+        return pa.table([
+            pa.array(told.contacts, pa.int32()), _picked(list(names.values()), np.searchsorted(list(names), told.connections)),
+            *(_picked(words, told.kinds) for words in (channels, scopes, states)),
+            pa.array(suppressed, pa.int64()).take(pa.array(told.kinds)).cast(pa.bool_()), pa.array(told.at),
+        ], names=CONSENTS.names)
 
     def memberships(self) -> pa.Table:
+        return self._memberships
+
+    @cached_property
+    def _memberships(self) -> pa.Table:
         return member_table(self)
 
     def moves(self, segment: str) -> pa.Table:
@@ -97,12 +114,12 @@ def past_table(store: Store, path: Path, alive: Mask, known_since: Ints, some: s
     return pa.table([contacts, at, pa.array(values, pa.string()).dictionary_encode(), changed], schema=PASTS)
 
 
-def consent_table(snapshot: StoreSnapshot, contacts: str = "") -> pa.Table:
-    """Rows of `CONSENTS`; of *contacts* alone, where a JSON list of them is given."""
-    rows = snapshot.store.rows(
+def consents_of(store: Store, contacts: str) -> pa.Table:
+    """Rows of `CONSENTS` of *contacts* alone, a JSON list."""
+    rows = store.rows(
         "select p.contact, c.name, s.channel, s.scope, s.state, s.suppressed, coalesce(s.at, s.seen) from consents s "
         "join profiles p on p.connection = s.connection and p.id = s.profile join connections c on c.id = s.connection "
-        "where p.state != 'gone' and (?1 = '' or p.contact in (select value from json_each(?1)))", contacts,
+        "where p.state != 'gone' and p.contact in (select value from json_each(?))", contacts,
     )
     return _table([(*row[:5], bool(row[5]), row[6]) for row in rows], CONSENTS)
 
@@ -132,6 +149,11 @@ def typed(name: str, table: pa.Table) -> pa.Table:
     """*table* with the column that says its events' type."""
     kind = pa.DictionaryArray.from_arrays(pa.array(np.zeros(len(table), np.int32)), pa.array([name]))
     return table.add_column(2, "type", kind)
+
+
+def _picked(words: Sequence[str], places: Ints) -> pa.DictionaryArray:
+    """The word at each of *places*."""
+    return pa.array(words, pa.string()).dictionary_encode().take(pa.array(places))
 
 
 def _table(rows: Sequence[tuple[Any, ...]], schema: pa.Schema) -> pa.Table:

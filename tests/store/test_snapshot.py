@@ -12,8 +12,9 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from connectors.base import Consent, ConsentState, Event, EventName, Profile, ProfileId
-from sync.evaluate.from_store import StoreSnapshot
+from sync.evaluate.from_store import StoreSnapshot, consents_of
 from sync.evaluate.full_pass import full_pass
+from sync.evaluate.snapshot import CONSENTS
 from sync.language.needs import needs
 from sync.language.nodes import Node
 from sync.language.person import Past, Person
@@ -154,6 +155,21 @@ def test_the_full_pass_over_a_store_agrees_with_the_oracle(seed: int) -> None:
         result = full_pass(snapshot, rules, NOW)
         fast = {name: None if name in result.failures else result.members[name].tolist() for name in rules}
     assert fast == oracle(rules, people)
+
+
+@settings(max_examples=40, deadline=None, derandomize=True, database=None, suppress_health_check=QUIET)
+@given(seed=st.integers(0, 10**9))
+def test_consents_of_everybody_are_those_of_each(seed: int) -> None:
+    rng = Random(seed)
+    people = [settled(worlds.person(rng, number), number) for number in range(rng.choice([1, 3, 8]))]
+    with new_store() as store:
+        put(store, people)
+        snapshot = StoreSnapshot(store, {}, {}, {})
+        with store.transaction() as db:
+            db.execute("update profiles set state = 'gone' where contact = 0 and connection = 2")
+        all_of_them = snapshot.consents().cast(CONSENTS).to_pylist()
+        each = [row for number in range(len(people)) for row in consents_of(store, f"[{number}]").to_pylist()]
+    assert sorted(map(repr, all_of_them)) == sorted(map(repr, each))
 
 
 # --- fields ---------------------------------------------------------------------------------------------------------------------
