@@ -19,7 +19,7 @@ from sync.evaluate.following import Followed, Lost, StoreSource
 from sync.evaluate.full_pass import Result
 from sync.evaluate.lives import renamed
 from sync.evaluate.run import Evaluation, Ground, digests_of, grounds_of, shape_of
-from sync.evaluate.snapshot import Ints, Mask
+from sync.evaluate.snapshot import BEGINNING, Ints, Mask
 from sync.evaluate.tick import Diff, TickEngine
 from sync.evaluate.trees import Record
 from sync.language.needs import needs
@@ -39,6 +39,7 @@ class Live:
         self.source: Followed = StoreSource(lambda: replace(self._snapshot))     # of its own moment: what one has read is not read again
         self._engine: TickEngine | None = None
         self._following = False                     # since the first evaluation
+        self._latest: Millis = BEGINNING            # of the moments that were asked about: no answer is of an earlier one
         self._told: set[str] = set()                # segments of which the engine knows who is in them by the store
 
     def _take(self, config: Config) -> None:
@@ -58,12 +59,14 @@ class Live:
         return self._engine.next_due if self._engine else None
 
     def tick(self, now: Millis) -> Diff | None:
-        """Take in what was committed, let time pass until *now*, and write who entered and left. None when nothing was to be done.
+        """Take in what was committed, let time pass until *now*, and write who entered and left. None when nothing was to be done. A
+        clock that goes back is waited for.
 
         Raises StoreError; then the next one begins anew.
         """
         if not self._following:
             return None
+        self._latest = now = max(now, self._latest)
         due = self.next_due
         if (due is None or due > now) and not changes.waiting(self._store):
             return None
@@ -170,11 +173,11 @@ class Live:
         self._grounds = grounds_of(self._store, config, self._sources, now)
         self._following = True
         if edited and self._engine is not None:
-            self._adopt(self._engine, now, before)
+            self._adopt(self._engine, max(now, self._latest), before)
         self.tick(now)
         if self._engine is None:
             raise RuntimeError("a tick left no engine")
-        engine, at = self._engine, max(now, self._engine.frontier.now)
+        engine, at = self._engine, self._latest
         with self._store.transaction() as db:
             for name in self._rules:
                 if name not in engine.failures:

@@ -14,7 +14,8 @@ from sync.evaluate.live import Live
 from sync.evaluate.run import evaluate
 from sync.insight.verifying import verify
 from sync.source import origins
-from sync.store import entries, segments
+from sync.store import changes, entries, segments
+from sync.store.sealing import seal
 from sync.store.store import Store
 from tests.configured import config_in, pulled
 from tests.store.ground import NOW, connected, event, profile, tell, write
@@ -95,6 +96,27 @@ def test_a_clock_that_steps_back_takes_nothing_back(store: Store, live: Live) ->
     tell_order(store, "o2", NOW, 12, "p2")
     live.tick(NOW - DAY)
     assert members(store)["clicked"] == []
+
+
+def test_what_an_evaluation_said_of_a_moment_still_holds_when_the_clock_steps_back(
+    store: Store, config: Config, live: Live,
+) -> None:
+    live.evaluation(config, NOW)
+    live.evaluation(config, NOW + SECOND)                   # nothing was told, nor falls due, between these two
+    tell_order(store, "o1", NOW + SECOND, 12)
+    live.tick(NOW + SECOND - 1)
+    assert members(store)["clicked"] == [0]
+
+
+def test_a_clock_that_steps_back_takes_nothing_back_where_all_is_read_anew(store: Store, live: Live) -> None:
+    tell_order(store, "o1", NOW - 10 * SECOND, 12)
+    tell_order(store, "old", NOW - 100 * DAY, 12)
+    seal(store, lambda _: set(), {}, NOW)
+    live.tick(NOW)
+    seal(store, lambda _: set(), {"order_placed": DAY}, NOW)    # what is let go of from a file is not followed one by one
+    assert changes.waiting(store)
+    live.tick(NOW - DAY)
+    assert members(store)["clicked"] == [0]
 
 
 def test_conditions_on_who_entered_see_the_very_tick(store: Store, config: Config) -> None:

@@ -73,13 +73,14 @@ class House(Town):
 
     def starts(self) -> None:
         self.live = Live(self.store, self.config, origins(self.bare, self.store))
-        self.live.evaluation(self.config, self.now)
+        self.is_evaluated()
 
     def tick(self) -> None:
         self.live.tick(self.now)
+        self.latest = max(self.latest, self.now)
 
     def agree(self) -> None:
-        self.latest = max(self.latest, self.now)
+        """As of the latest moment that was asked about: the clock may have gone back since."""
         sources = origins(self.bare, self.store)
         result = full_pass(snapshot_of(self.store, self.config, sources, self.rules.values()), self.rules, self.latest)
         standing = segments.standing(self.store)
@@ -101,11 +102,12 @@ class House(Town):
     def is_evaluated(self) -> None:
         """A run, as on the schedule."""
         self.live.evaluation(self.config, self.now)
+        self.latest = max(self.latest, self.now)
 
     def is_edited(self) -> None:
         name = self.rng.choice(["first", "second", "third"])
         self.rules = {**self.rules, name: self.rule_of(name)}
-        self.live.evaluation(self.config, self.now)
+        self.is_evaluated()
 
     def clock_steps(self) -> None:
         self.now += self.rng.choice([*SMALL, *LARGE, -DAY, -40 * DAY])
