@@ -1,8 +1,8 @@
 """The one source of time and of waiting.
 
 Nothing else in the project calls `now()` or `sleep()`. Instants are int64 milliseconds UTC (`Millis`); durations handed to
-`sleep` are seconds. `SystemClock` is the machine's; `VirtualClock` moves only when everybody who works waits, so that an
-hour of a platform's limits takes seconds and is still enforced to the millisecond.
+`sleep` are seconds. `SystemClock` is the machine's; `VirtualClock` moves when everybody who works waits (and, where it flows, when a sleep
+would last longer than on the machine's), so that an hour of a platform's limits takes seconds and is still enforced to the millisecond.
 """
 
 from __future__ import annotations
@@ -52,7 +52,7 @@ class Clock(Protocol):
         """Return when *seconds* (at least 0) have passed on this clock."""
 
     def attending(self) -> AbstractContextManager[None]:
-        """Context manager: the calling thread works; a virtual clock stands still until it sleeps or idles."""
+        """Context manager: the calling thread works; a virtual clock that does not flow stands still until it sleeps or idles."""
 
     def idle(self) -> AbstractContextManager[None]:
         """Context manager: the calling thread waits for another one (a lock, a future), not for time."""
@@ -150,7 +150,7 @@ class VirtualClock:
         while sleeper in self._sleepers:
             left = end - time.monotonic()
             if left <= 0:
-                self._move(max(self._now, sleeper[0]))
+                self._move(sleeper[0])
             else:
                 self._turn.wait(left if left < math.inf else None)
 

@@ -28,5 +28,6 @@ def kind(name: str) -> ConnectorKind:
 
 @cache
 def _installed(path: tuple[str, ...]) -> Mapping[str, EntryPoint]:
-    """What is installed on *path*, of one name the first; looked for once, since it takes 10 ms and a config asks six times."""
+    """What is installed on *path*, of one name the first; looked for once, since it takes 10 ms and a config asks six times. What is
+    installed while we run is seen by the next process."""
     return {point.name: point for point in reversed(tuple(entry_points(group=GROUP)))}

@@ -210,7 +210,7 @@ class Controls:
 
 
 class SharedClock(VirtualClock):
-    """A sandbox's virtual clock, driven from another process: time moves there when everybody here waits."""
+    """A sandbox's virtual clock, driven from another process: time moves there when it moves here."""
 
     def __init__(self, controls: Controls, *, flowing: bool = False) -> None:
         super().__init__(controls.now(), flowing=flowing)

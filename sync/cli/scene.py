@@ -38,7 +38,8 @@ class Scene:
     clock: Clock
     quiet: bool
     began: float = field(default_factory=time.monotonic)
-    heard: list[str] = field(default_factory=list)  # of the daemon
+    heard: list[str] = field(default_factory=list)  # of the daemon, since the click
+    ended: bool = False                             # the daemon has
 
     @property
     def config(self) -> Path:
@@ -54,11 +55,11 @@ class Scene:
         with self.daemon():
             clicked = self.click(person, address)
             tagged = self.until("the tag appeared", lambda: self.has_tag(audience, profile))
-            self.until("the daemon told it", lambda: self.told("1 added, 0 removed"))
+            self.until("the daemon told of it", lambda: self.told("1 added, 0 removed"))
             self.say(f"Mailchimp shows the tag '{TAG}' on {address}")
             told = self.explain(address)
             gone = self.until("the tag went", lambda: not self.has_tag(audience, profile))
-            self.until("the daemon told it", lambda: self.told("0 added, 1 removed"))
+            self.until("the daemon told of it", lambda: self.told("0 added, 1 removed"))
             self.say(f"The tag is off: {(gone - clicked) / SECOND:.1f} s after the click, and nothing had happened but time")
         return {"tagged_after": tagged - clicked, "off_after": gone - clicked, "late": gone - clicked - WINDOW, "explained": told}
 
@@ -128,6 +129,7 @@ class Scene:
             if said.startswith(NOTHING):
                 ready.set()
         process.wait()
+        self.ended = True
         ready.set()
 
     def told(self, outcome: str) -> bool:
@@ -135,7 +137,8 @@ class Scene:
         return any(said.startswith(outcome) for said in self.heard)
 
     def click(self, person: str, address: str) -> Millis:
-        """When, in whole seconds, as Klaviyo keeps the times of events."""
+        """When, in whole seconds, as Klaviyo keeps the times of events. What the daemon says from here on comes of it."""
+        self.heard.clear()
         self.say(f"{address} clicks in an e-mail; Klaviyo hears of it")
         at = self.clock.now() // SECOND * SECOND
         self.stage.call("POST", "klaviyo", "/api/events", {"data": {"type": "event", "attributes": {
@@ -154,6 +157,8 @@ class Scene:
         """When *holds* first does; *what* has happened then."""
         end = time.monotonic() + PATIENCE
         while not holds():
+            if self.ended:
+                raise SegmentdError(f"`segmentd run` ended before {what}")
             if time.monotonic() > end:
                 raise SegmentdError(f"the scene waited {PATIENCE:.0f} s and has not seen that {what}")
             self.clock.sleep(LOOK)

@@ -8,7 +8,7 @@ Identities are the generator's (`person`), so a mistake of ours in telling peopl
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from functools import cache
@@ -19,7 +19,7 @@ import orjson
 from connectors.base import Millis
 from connectors.sandbox.control import Controls
 from connectors.sandbox.world import KINDS
-from sync.config.model import Config, TargetSpec
+from sync.config.model import Config, ConnectionSpec, TargetSpec
 from sync.language.needs import needs
 from sync.language.nodes import Node, walk
 from sync.language.person import ConsentFact, Event, Person
@@ -56,7 +56,8 @@ class Difference:
 
 
 def compare(controls: Controls, config: Config, at: Millis, foreign: Mapping[str, Collection[str]] | None = None) -> dict[str, Difference]:
-    """Target key → how the platform differs from the truth at *at*; empty when every target on every platform is right.
+    """Target key → how the platform differs from the truth at *at*; empty when every target on every platform is right. Rules are asked
+    of those alone who could be members.
 
     *foreign*: target key → profile ids that people put there themselves.
     """
@@ -110,16 +111,24 @@ def gather(controls: Controls, config: Config) -> dict[int, Someone]:
     """Everybody, with their facts once each."""
     connections = config.connections
     people: dict[int, Someone] = defaultdict(Someone)
-    with ThreadPoolExecutor(1) as ahead:            # the emulated platforms' process writes the next table while we read this one
-        profiles = {name: ahead.submit(controls.rows, spec.kind, "profiles") for name, spec in connections.items()}
-        events = {name: ahead.submit(controls.rows, spec.kind, "events") for name, spec in connections.items()}
-        for name, table in profiles.items():
-            _add_profiles(people, name, connections[name].kind, table.result())
-        wanted = [need.names for segment in config.segments.values() for need in needs(segment.rule).events]
-        asked = {kind for kind in KINDS if any(names.takes(kind) for names in wanted)}
-        for name, table in events.items():
-            _add_events(people, connections[name].kind, table.result(), asked)
+    wanted = [need.names for segment in config.segments.values() for need in needs(segment.rule).events]
+    asked = {kind for kind in KINDS if any(names.takes(kind) for names in wanted)}
+    for name, table in _tables(controls, connections, "profiles"):
+        _add_profiles(people, name, connections[name].kind, table)
+    for name, table in _tables(controls, connections, "events"):
+        _add_events(people, connections[name].kind, table, asked)
     return people
+
+
+def _tables(controls: Controls, connections: Mapping[str, ConnectionSpec], which: str) -> Iterator[tuple[str, pa.Table]]:
+    """One table of each connection; the emulated platforms' process writes the next one while the caller reads this one."""
+    with ThreadPoolExecutor(1) as ahead:
+        asked = ((name, ahead.submit(controls.rows, spec.kind, which)) for name, spec in connections.items())
+        coming = next(asked, None)
+        while coming is not None:
+            name, table = coming[0], coming[1].result()
+            coming = next(asked, None)
+            yield name, table
 
 
 def _add_profiles(people: dict[int, Someone], connection: str, platform: str, table: pa.Table) -> None:

@@ -116,11 +116,8 @@ def past_table(store: Store, path: Path, alive: Mask, known_since: Ints, some: s
 
 def consents_of(store: Store, contacts: str) -> pa.Table:
     """Rows of `CONSENTS` of *contacts* alone, a JSON list."""
-    rows = store.rows(
-        "select p.contact, c.name, s.channel, s.scope, s.state, s.suppressed, coalesce(s.at, s.seen) from consents s "
-        "join profiles p on p.connection = s.connection and p.id = s.profile join connections c on c.id = s.connection "
-        "where p.state != 'gone' and p.contact in (select value from json_each(?))", contacts,
-    )
+    with store.reading() as db:
+        rows = consents.of_some(db, contacts)
     return _table([(*row[:5], bool(row[5]), row[6]) for row in rows], CONSENTS)
 
 

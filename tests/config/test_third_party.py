@@ -97,3 +97,16 @@ def test_a_secret_that_is_missing_stops_the_opening_not_the_check(sound: Callabl
     config = sound(TEXT.replace("TILL_KEY", "NO_SUCH_TILL_KEY"))
     with pytest.raises(ConfigError, match=r"config\.yaml:4:\d+: the secret {env: NO_SUCH_TILL_KEY} is not set"):
         open_connection(config.connections["till"], config, VirtualClock(NOW))
+
+
+def test_what_is_installed_is_looked_for_once(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    asked, real = list[str](), registry.entry_points
+
+    def counted(*, group: str) -> object:
+        asked.append(group)
+        return real(group=group)
+
+    monkeypatch.setattr(registry, "entry_points", counted)
+    monkeypatch.syspath_prepend(str(tmp_path))
+    assert registry.kinds() == registry.kinds()
+    assert asked == [registry.GROUP]
