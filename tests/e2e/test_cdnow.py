@@ -31,7 +31,7 @@ def test_the_cdnow_history_has_its_true_figures(tmp_path: Path) -> None:
         config, problems = load(write_config(tmp_path, sandbox.urls, SEGMENTS))
         assert config is not None, problems
         with Store.writer(tmp_path / "store.db") as store, open_street(config, store, clock) as street:
-            outcomes = pull(street, complete=True)
+            outcomes = pull(street)
             members = evaluate(store, config, street.sources, clock.now()).result.members
             (people,) = store.rows("select count(*) from contacts where merged_into is null")[0]
             purchases = {name: count for name, count, _, _ in native_events(store)}["order_placed"]
