@@ -23,9 +23,11 @@ from sync.store.properties import in_sql, place, texts_under
 from sync.store.store import Store
 
 CHUNK = 131_072
+LAST = 2**63 - 1                                    # no hash is greater
 BEGINNING: Millis = -(2**63)
 END: Millis = 2**63 - 1
 WORD = pa.dictionary(pa.int32(), pa.string())
+Spot = tuple[Millis, int]                           # of the events of one type: when, and the hash
 
 
 # --- one type, everybody --------------------------------------------------------------------------------------------------
@@ -133,8 +135,56 @@ def _table(columns: Sequence[Any], paths: Sequence[Path], keyed: bool) -> pa.Tab
 
 
 def _rows(db: sqlite3.Connection, kind: int, paths: Sequence[Path], after: Millis, upto: Millis, *, keyed: bool) -> pa.Table:
-    """Events of one type that are not sealed, by time and hash: the primary key's own order."""
-    return rows_of(db, "events where type = ? and at > ? and at <= ? order by at, hash", (kind, after, upto), paths, keyed=keyed)
+    """Events of one type that are not sealed, by time and hash: the primary key's own order. All that there are are read block by
+    block; a stretch of time holds few."""
+    if upto < END:
+        return rows_of(db, "events where type = ? and at > ? and at <= ? order by at, hash", (kind, after, upto), paths, keyed=keyed)
+    return pa.concat_tables([_block(db, kind, paths, *block, keyed=keyed) for block in _blocks(db, kind, after)])
+
+
+def _blocks(db: sqlite3.Connection, kind: int, after: Millis) -> Iterator[tuple[Spot, Spot]]:
+    """Between which spots of the key, the first left out, some CHUNK events of one type stand each: together all after *after*."""
+    start: Spot = (after, LAST)
+    end: Spot | None = start
+    while end is not None:
+        end = db.execute(
+            "select at, hash from events where type = ? and (at, hash) > (?, ?) order by at, hash limit 1 offset ?",
+            (kind, *start, CHUNK - 1),
+        ).fetchone()
+        yield start, end or (END, LAST)
+        start = end or start
+
+
+def _block(db: sqlite3.Connection, kind: int, paths: Sequence[Path], start: Spot, end: Spot, *, keyed: bool) -> pa.Table:
+    """Events of one type between two spots. Each column leaves SQLite as one text, which takes half the time of Python's rows: numbers
+    apart by spaces, JSON texts by line feeds, which they have none of, "" where there is none."""
+    places = [in_sql(path) for path in paths]
+    numbers = ["contact", "at", *(["hash"] if keyed else [])]
+    inner = ", ".join(["contact", "at", "hash", *(f"{sql} as text{number}" for number, (sql, _, _) in enumerate(places))])
+    outer = [f"group_concat({name}, ' ')" for name in numbers] + [
+        f"group_concat(coalesce(text{number}, ''), char(10))" for number in range(len(places))
+    ]
+    told = db.execute(
+        f"select {', '.join(outer)} from (select {inner} from events where type = ? "  # noqa: S608 - our own names
+        "and (at, hash) > (?, ?) and (at, hash) <= (?, ?) order by at, hash)",
+        (*(value for _, values, _ in places for value in values), kind, *start, *end),
+    ).fetchone()
+    if told[0] is None:
+        return no_events(paths, keyed=keyed)
+    contacts, *others = (np.fromstring(text, np.int64, sep=" ") for text in told[:len(numbers)])
+    columns = [contacts.astype(np.int32), *others]
+    for text, (_, _, read) in zip(told[len(numbers):], places, strict=True):
+        texts = _parted(text)
+        columns.append((texts if read is None else pa.array(map(read, texts.to_pylist()), pa.string())).dictionary_encode())
+    return _table(columns, paths, keyed)
+
+
+def _parted(text: str) -> pa.Array:
+    """The lines of *text*, null for the empty ones."""
+    import pyarrow.compute as pc
+
+    lines = pc.split_pattern(pa.array([text], pa.string()), "\n").values
+    return pc.if_else(pc.equal(lines, ""), None, lines)
 
 
 def rows_of(

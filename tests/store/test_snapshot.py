@@ -8,6 +8,7 @@ from random import Random
 from typing import Any
 
 import orjson
+import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
@@ -20,7 +21,7 @@ from sync.language.nodes import Node
 from sync.language.person import Past, Person
 from sync.language.rank import Population
 from sync.language.values import Path, RuleFailure, canonical, decode, look
-from sync.store import memberships
+from sync.store import history, memberships
 from sync.store.fields import FieldSource
 from sync.store.naming import Naming
 from sync.store.store import Store
@@ -269,6 +270,23 @@ def test_events_come_sorted_by_type_and_time_and_only_types_that_have_any(store:
     rows = snapshot.events(["mailchimp.b", "mailchimp.a", "mailchimp.c", "none"], [("n",)]).to_pylist()
     assert [(row["type"], row["at"]) for row in rows] == sorted((row["type"], row["at"]) for row in rows)
     assert [orjson.loads(row["n"]) for row in rows] == [5, 3, 1, 4, 2, 0]
+
+
+@pytest.mark.parametrize("seed", range(6))
+@pytest.mark.parametrize("chunk", [1, 2, 7, 1000])
+def test_events_read_in_blocks_are_those_of_the_rows(store: Store, seed: int, chunk: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(history, "CHUNK", chunk)
+    rng, paths = Random(seed), [("value",), ("x",), ("a.b", "c"), ("say \"hi\"",), ("currency",)]
+    odd = [None, "", "a b", "1\n2", "ö\u2028", 7, 1.5, True, {"c": "\t"}, [1, "\n"], "null"]
+    write(store, 1, profile("p1"), profile("p2"))
+    tell(store, 1, *(
+        Event(f"e{n}", "seen", NOW - rng.randrange(4), {path[0]: rng.choice(odd) for path in rng.sample(paths, 3)},
+              profile=ProfileId(f"p{rng.randint(1, 2)}")) for n in range(20)
+    ))
+    (kind,) = history.types(store).values()
+    for after in (NOW - 9, NOW - 3, NOW - 1, NOW):
+        expected = history.rows_of(store.db, "events where type = ? and at > ? order by at, hash", (kind, after), paths)
+        assert history.table(store, kind, paths, after).to_pylist() == expected.to_pylist()
 
 
 def test_an_empty_store_has_nobody(store: Store) -> None:
