@@ -119,6 +119,20 @@ def test_a_clock_that_steps_back_takes_nothing_back_where_all_is_read_anew(store
     assert members(store)["clicked"] == [0]
 
 
+def test_a_sealed_event_that_is_void_goes_also_when_its_file_is_written_anew_before_the_tick(store: Store, tmp_path: Path) -> None:
+    config = config_in(tmp_path, CONFIG.partition("segments:")[0] + "segments: {bought: {event: order_placed}}")
+    live = Live(store, config, origins(config, store))
+    order = event("o1", "Placed Order", NOW - 100 * DAY, properties={"OrderId": "o1"}, profile=ProfileId("p1"), mutable=True)
+    tell(store, 1, order)
+    seal(store, lambda _: set(), {}, NOW)
+    live.evaluation(config, NOW)
+    assert members(store)["bought"] == [0]
+    tell(store, 1, order._replace(removed=True))
+    assert seal(store, lambda _: set(), {}, NOW).written == [], "nothing is left of the period"
+    live.tick(NOW)
+    assert members(store)["bought"] == []
+
+
 def test_conditions_on_who_entered_see_the_very_tick(store: Store, config: Config) -> None:
     pulled(store, config, NOW)
     live = Live(store, config, origins(config, store))
