@@ -23,6 +23,7 @@ _WATCHED = (
     "insert into heard_contacts select p.contact from targets t join profiles p on p.connection = t.connection "
     "and p.id = {row}.profile where t.id = {row}.target and t.key like '@%'"
 )
+_FIRST = "number in (select min(number) from heard_events group by type, at, hash)"
 _CONSENTING = "insert into heard_contacts select contact from profiles where connection = {row}.connection and id = {row}.profile"
 
 
@@ -114,22 +115,12 @@ def unheard(db: sqlite3.Connection) -> Iterator[None]:
     if db.execute("select 1 from sqlite_temp_master where name = 'hearing'").fetchone() is None:
         yield
         return
-    _write_out(db)
+    _look_up_what_went(db)                          # once their file is another one, nobody can
     db.execute("update hearing set ears = 0")
     try:
         yield
     finally:
         db.execute("update hearing set ears = 1")
-
-
-def _write_out(db: sqlite3.Connection) -> None:
-    """Sealed events that went are written down as they were: once their file is another one, nobody can look them up."""
-    went = db.execute("select type, at, hash from heard_events where gone = 2").fetchall()
-    told = ", ".join(f"{name} = ?" for name in EVENT[3:])
-    db.executemany(
-        f"update heard_events set gone = 1, {told} where gone = 2 and type = ? and at = ? and hash = ?",  # noqa: S608 - our own names
-        [(*row[3:], *row[:3]) for row in history.sealed_events(db, went, EVENT[3:])],
-    )
 
 
 @contextmanager
@@ -147,14 +138,19 @@ def taken(db: sqlite3.Connection) -> Iterator[Heard]:
     db.execute("update hearing set lost = 0")
 
 
+def _look_up_what_went(db: sqlite3.Connection) -> None:
+    """Put sealed events that went into `heard_removed`, as they were."""
+    went = db.execute(f"select type, at, hash from heard_events where gone = 2 and {_FIRST}").fetchall()  # noqa: S608 - our own names
+    _put(db, "heard_removed", history.sealed_events(db, went, EVENT[3:]))
+    db.execute("update heard_events set gone = 3 where gone = 2")
+
+
 def _sort_out(db: sqlite3.Connection) -> None:
     """Per event only what was before the first change and what is there after the last one."""
     columns = ", ".join(EVENT)
-    first = "number in (select min(number) from heard_events group by type, at, hash)"
     last = "h.number in (select max(number) from heard_events group by type, at, hash)"
-    db.execute(f"insert into heard_removed select {columns} from heard_events where gone = 1 and {first}")  # noqa: S608 - our own names
-    went = db.execute(f"select type, at, hash from heard_events where gone = 2 and {first}").fetchall()  # noqa: S608 - our own names
-    _put(db, "heard_removed", history.sealed_events(db, went, EVENT[3:]))
+    db.execute(f"insert into heard_removed select {columns} from heard_events where gone = 1 and {_FIRST}")  # noqa: S608 - our own names
+    _look_up_what_went(db)
     db.execute(
         f"insert into heard_arrived select {', '.join(f'e.{name}' for name in EVENT)} from heard_events h "  # noqa: S608 - our own names
         f"join events e on e.type = h.type and e.at = h.at and e.hash = h.hash where h.gone = 0 and {last}",
