@@ -69,7 +69,7 @@ class StoreSource:
             wanted = {number: paths for number in numbers if (paths := properties(names[number])) is not None}
             return {
                 names[number]: typed(names[number], history.rows_of(
-                    db, f"{table} where type = ? order by at, hash", (number,), _ordered(paths),
+                    db, f"{table} where type = ?", (number,), _ordered(paths),
                 )) for number, paths in wanted.items()
             }
 

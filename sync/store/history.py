@@ -6,8 +6,7 @@ Every answer is of one moment: catalogue, notes of what was taken back and rows 
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Collection, Iterable, Iterator, Sequence
-from itertools import islice
+from collections.abc import Collection, Iterator, Sequence
 from pathlib import Path as FilePath
 from typing import Any
 
@@ -22,7 +21,7 @@ from sync.store.columns import Key
 from sync.store.properties import in_sql, place, texts_under
 from sync.store.store import Store
 
-CHUNK = 131_072
+CHUNK = 131_072                                     # rows that are read at once
 LAST = 2**63 - 1                                    # no hash is greater
 BEGINNING: Millis = -(2**63)
 END: Millis = 2**63 - 1
@@ -135,89 +134,63 @@ def _table(columns: Sequence[Any], paths: Sequence[Path], keyed: bool) -> pa.Tab
 
 
 def _rows(db: sqlite3.Connection, kind: int, paths: Sequence[Path], after: Millis, upto: Millis, *, keyed: bool) -> pa.Table:
-    """Events of one type that are not sealed, by time and hash: the primary key's own order. All that there are are read block by
-    block; a stretch of time holds few."""
-    if upto < END:
-        return rows_of(db, "events where type = ? and at > ? and at <= ? order by at, hash", (kind, after, upto), paths, keyed=keyed)
-    return pa.concat_tables([_block(db, kind, paths, *block, keyed=keyed) for block in _blocks(db, kind, after)])
+    """Events of one type that are not sealed, by time and hash: the primary key's own order."""
+    block = "events where type = ? and (at, hash) > (?, ?) and (at, hash) <= (?, ?)"
+    return pa.concat_tables([
+        rows_of(db, block, (kind, *start, *end), paths, keyed=keyed) for start, end in _blocks(db, kind, after, upto)
+    ])
 
 
-def _blocks(db: sqlite3.Connection, kind: int, after: Millis) -> Iterator[tuple[Spot, Spot]]:
-    """Between which spots of the key, the first left out, some CHUNK events of one type stand each: together all after *after*."""
+def _blocks(db: sqlite3.Connection, kind: int, after: Millis, upto: Millis) -> Iterator[tuple[Spot, Spot]]:
+    """Between which spots of the key, the first left out, at most CHUNK events of one type stand each: together all with
+    after < at ≤ upto."""
     start: Spot = (after, LAST)
     end: Spot | None = start
     while end is not None:
         end = db.execute(
-            "select at, hash from events where type = ? and (at, hash) > (?, ?) order by at, hash limit 1 offset ?",
-            (kind, *start, CHUNK - 1),
+            "select at, hash from events where type = ? and (at, hash) > (?, ?) and at <= ? order by at, hash limit 1 offset ?",
+            (kind, *start, upto, CHUNK - 1),
         ).fetchone()
-        yield start, end or (END, LAST)
+        yield start, end or (upto, LAST)
         start = end or start
-
-
-def _block(db: sqlite3.Connection, kind: int, paths: Sequence[Path], start: Spot, end: Spot, *, keyed: bool) -> pa.Table:
-    """Events of one type between two spots. Each column leaves SQLite as one text, which takes half the time of Python's rows: numbers
-    apart by spaces, JSON texts by line feeds, which they have none of, "" where there is none."""
-    places = [in_sql(path) for path in paths]
-    numbers = ["contact", "at", *(["hash"] if keyed else [])]
-    inner = ", ".join(["contact", "at", "hash", *(f"{sql} as text{number}" for number, (sql, _, _) in enumerate(places))])
-    outer = [f"group_concat({name}, ' ')" for name in numbers] + [
-        f"group_concat(coalesce(text{number}, ''), char(10))" for number in range(len(places))
-    ]
-    told = db.execute(
-        f"select {', '.join(outer)} from (select {inner} from events where type = ? "  # noqa: S608 - our own names
-        "and (at, hash) > (?, ?) and (at, hash) <= (?, ?) order by at, hash)",
-        (*(value for _, values, _ in places for value in values), kind, *start, *end),
-    ).fetchone()
-    if told[0] is None:
-        return no_events(paths, keyed=keyed)
-    contacts, *others = (np.fromstring(text, np.int64, sep=" ") for text in told[:len(numbers)])
-    columns = [contacts.astype(np.int32), *others]
-    for text, (_, _, read) in zip(told[len(numbers):], places, strict=True):
-        texts = _parted(text)
-        columns.append((texts if read is None else pa.array(map(read, texts.to_pylist()), pa.string())).dictionary_encode())
-    return _table(columns, paths, keyed)
-
-
-def _parted(text: str) -> pa.Array:
-    """The lines of *text*, null for the empty ones."""
-    import pyarrow.compute as pc
-
-    lines = pc.split_pattern(pa.array([text], pa.string()), "\n").values
-    return pc.if_else(pc.equal(lines, ""), None, lines)
 
 
 def rows_of(
     db: sqlite3.Connection, where: str, bound: Sequence[int], paths: Sequence[Path], *, keyed: bool = False,
 ) -> pa.Table:
-    """What stands in a table that has the columns of events, in the shape of `table`. *where*: SQL from its name on, and *bound* to
-    its marks; *keyed*: with the column `hash`."""
+    """What stands in a table that has the columns and the key of events, in the shape of `table` and the key's order. *where*: SQL from
+    its name on, and *bound* to its marks, of one type; *keyed*: with the column `hash`.
+
+    Each column leaves SQLite as one text, which takes half of what Python's rows do: numbers apart by spaces; JSON texts by line feeds,
+    of which they have none, and empty where there is none. So at most some CHUNK rows at once. No subquery puts them in order, since
+    that costs as much again: SQLite walks the key, and what does not come in its order is refused.
+    """
     places = [in_sql(path) for path in paths]
-    wanted = ["contact", "at", *(["hash"] if keyed else []), *(sql for sql, _, _ in places)]
-    cursor = db.execute(
+    numbers = ["contact", "at", *(["hash"] if keyed else [])]
+    wanted = [f"group_concat({name}, ' ')" for name in numbers]
+    wanted += [f"group_concat(coalesce({sql}, ''), char(10))" for sql, _, _ in places]
+    told = db.execute(
         f"select {', '.join(wanted)} from {where}",  # noqa: S608 - our own names
         (*(value for _, values, _ in places for value in values), *bound),
-    )
-    tables = []
-    for rows in chunks(cursor, ["contact", "at"] + ["hash"] * keyed, len(places)):
-        columns = [np.ascontiguousarray(rows[name]) for name in rows.dtype.names[:2 + keyed]]
-        for number, (_, _, read) in enumerate(places):
-            texts = rows[str(number)]
-            found = texts if read is None else list(map(read, texts))
-            columns.append(pa.array(found, pa.string()).dictionary_encode())
-        tables.append(_table(columns, paths, keyed))
-    return pa.concat_tables(tables) if tables else no_events(paths, keyed=keyed)
+    ).fetchone()
+    if told[0] is None:
+        return no_events(paths, keyed=keyed)
+    contacts, *others = (np.fromstring(text, np.int64, sep=" ") for text in told[:len(numbers)])
+    if (np.diff(others[0]) < 0).any():
+        raise ValueError("events were not read in the order of time")
+    columns = [contacts.astype(np.int32), *others]
+    for text, (_, _, read) in zip(told[len(numbers):], places, strict=True):
+        lines = _lines(text)
+        columns.append((lines if read is None else pa.array(map(read, lines.to_pylist()), pa.string())).dictionary_encode())
+    return _table(columns, paths, keyed)
 
 
-def chunks(cursor: Iterable[Any], numbers: Sequence[str], texts: int) -> Iterator[Any]:
-    """Rows as arrays with the fields named by *numbers* and then 0, 1 …; no row of Python's is kept, so the garbage collector
-    sleeps."""
-    kind = np.dtype([
-        *((name, np.int32 if name == "contact" else np.int64) for name in numbers), *((str(place), object) for place in range(texts)),
-    ])
-    rows = iter(cursor)
-    while len(found := np.fromiter(islice(rows, CHUNK), kind)):
-        yield found
+def _lines(text: str) -> pa.Array:
+    """The lines of *text*, null for the empty ones."""
+    import pyarrow.compute as pc
+
+    lines = pc.split_pattern(pa.array([text], pa.string()), "\n").values
+    return pc.if_else(pc.equal(lines, ""), None, lines)
 
 
 def no_events(paths: Sequence[Path], *, keyed: bool = False) -> pa.Table:

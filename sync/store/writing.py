@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import os
 import sqlite3
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
+from itertools import islice
 from pathlib import Path as FilePath
 from typing import Any
 
@@ -193,8 +194,16 @@ def rows_of(db: sqlite3.Connection, kind: int, period: Period, columns: Sequence
         "where type = ? and at >= ? and at < ? order by at, hash", (kind, period.start, period.until),
     )
     schema = pa.schema(columns)
-    tables = [_table(rows, schema) for rows in history.chunks(cursor, [], len(columns))]
+    tables = [_table(rows, schema) for rows in _chunks(cursor, len(columns))]
     return pa.concat_tables(tables).unify_dictionaries() if tables else schema.empty_table()
+
+
+def _chunks(cursor: Iterable[Any], width: int) -> Iterator[Any]:
+    """Rows as arrays with the fields 0, 1 …; no row of Python's is kept, so the garbage collector sleeps."""
+    kind = np.dtype([(str(place), object) for place in range(width)])
+    rows = iter(cursor)
+    while len(found := np.fromiter(islice(rows, history.CHUNK), kind)):
+        yield found
 
 
 def _table(rows: Any, schema: pa.Schema) -> pa.Table:

@@ -22,6 +22,7 @@ from sync.language.person import Past, Person
 from sync.language.rank import Population
 from sync.language.values import Path, RuleFailure, canonical, decode, look
 from sync.store import history, memberships
+from sync.store.columns import TEXTS, together
 from sync.store.fields import FieldSource
 from sync.store.naming import Naming
 from sync.store.store import Store
@@ -274,7 +275,7 @@ def test_events_come_sorted_by_type_and_time_and_only_types_that_have_any(store:
 
 @pytest.mark.parametrize("seed", range(6))
 @pytest.mark.parametrize("chunk", [1, 2, 7, 1000])
-def test_events_read_in_blocks_are_those_of_the_rows(store: Store, seed: int, chunk: int, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_events_read_in_blocks_are_those_that_stand_there(store: Store, seed: int, chunk: int, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(history, "CHUNK", chunk)
     rng, paths = Random(seed), [("value",), ("x",), ("a.b", "c"), ("say \"hi\"",), ("currency",)]
     odd = [None, "", "a b", "1\n2", "ö\u2028", 7, 1.5, True, {"c": "\t"}, [1, "\n"], "null"]
@@ -284,9 +285,16 @@ def test_events_read_in_blocks_are_those_of_the_rows(store: Store, seed: int, ch
               profile=ProfileId(f"p{rng.randint(1, 2)}")) for n in range(20)
     ))
     (kind,) = history.types(store).values()
-    for after in (NOW - 9, NOW - 3, NOW - 1, NOW):
-        expected = history.rows_of(store.db, "events where type = ? and at > ? order by at, hash", (kind, after), paths)
-        assert history.table(store, kind, paths, after).to_pylist() == expected.to_pylist()
+    there = [
+        (contact, at, *(look(together(texts), path) for path in paths)) for contact, at, *texts in
+        store.db.execute(f"select contact, at, {', '.join(TEXTS)} from events where type = ? order by at, hash", (kind,))
+    ]
+    for after, upto in ((NOW - 9, None), (NOW - 2, None), (NOW, None), (NOW - 3, NOW - 1), (NOW - 2, NOW), (NOW, NOW + 9)):
+        read = [
+            (row["contact"], row["at"], *(None if text is None else decode(text) for text in list(row.values())[2:]))
+            for row in history.table(store, kind, paths, after, upto).to_pylist()
+        ]
+        assert read == [row for row in there if after < row[1] <= (NOW if upto is None else upto)]
 
 
 def test_an_empty_store_has_nobody(store: Store) -> None:
