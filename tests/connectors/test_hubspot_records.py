@@ -22,19 +22,12 @@ from connectors.hubspot.commerce import ORDERS, event
 from connectors.hubspot.faults import Faults
 from connectors.hubspot.profiles import Shape, profile
 from connectors.hubspot.times import at
+from tests.connectors.hubspot_ground import NOW, contact, mail, order
 
-NOW = 1_795_000_000_000
 SHAPE = Shape(("email",), {"hs_email_optout_3001": "3001"}, frozenset({"hs_email_optout", "hs_email_optout_3001"}))
 
 
 # --- records ------------------------------------------------------------------------------------------------------------------
-
-
-def contact(own: int = 50101, **said: str | None) -> dict[str, Any]:
-    stamps = {"createdate": "2026-03-02T09:15:27.120Z", "lastmodifieddate": "2026-11-20T14:03:11.482Z"}
-    base = {"email": f"p{own}@shop.example", "hs_object_id": str(own), "hs_email_optout": None, **stamps}
-    return {"id": str(own), "properties": base | said, "createdAt": stamps["createdate"], "archived": False,
-            "updatedAt": stamps["lastmodifieddate"]}
 
 
 def test_a_contact_keeps_its_own_words_and_loses_what_is_empty() -> None:
@@ -88,11 +81,6 @@ def test_a_record_without_properties_is_no_contact() -> None:
     assert caught.value.kind is FaultKind.EDGE
 
 
-def mail(type_: str, **more: Any) -> dict[str, Any]:
-    return {"id": "00000000-0000-4000-8000-0000000000aa", "created": NOW, "type": type_, "recipient": "a@shop.example",
-            "emailCampaignId": 4001, **more}
-
-
 def test_an_open_knows_its_campaign_and_whether_a_machine_made_it() -> None:
     (found,) = legacy.events([mail("OPEN", filteredEvent=True, response="250 a@shop.example", ignored=1)])
     assert (found.id, found.native, found.at) == (f"{NOW}:00000000-0000-4000-8000-0000000000aa", "OPEN", NOW)
@@ -120,12 +108,6 @@ def test_a_mail_event_that_a_later_one_replaces_is_void() -> None:
     (found,) = legacy.events([mail("OPEN", obsoletedBy={"id": "x", "created": NOW + 5})])
     assert found.removed
     assert found.mutable
-
-
-def order(own: int = 80001, **said: str | None) -> dict[str, Any]:
-    base = {"hs_external_created_date": "2026-11-10T12:00:00Z", "hs_total_price": "59.90", "hs_currency_code": "EUR",
-            "hs_external_order_id": "SO-1001"}
-    return {"id": str(own), "properties": base | said, "createdAt": "2026-10-01T08:00:00.000Z", "archived": False}
 
 
 def test_an_order_keeps_its_amount_as_written_and_its_shop_s_number() -> None:
