@@ -384,6 +384,22 @@ def test_who_opted_out_of_a_subscription_type_is_barred_from_targets_that_name_i
     assert town.on("All", "hubspot") == {"p0", "p1"}
 
 
+def test_who_withdrew_anywhere_is_read_once_a_plan_and_barred_everywhere(town: Town) -> None:
+    town.configure("""segments:
+  vip: {contact: {hubspot.plan: gold}, sync: {hubspot: {list: VIP}, klaviyo: {list: VIP}}}
+""")
+    for connection in ("hubspot", "klaviyo"):
+        town.person(0, on=connection, consent=[GRANTED])
+        town.person(1, on=connection, consent=[Consent("email", ConsentState.WITHDRAWN)] if connection == "hubspot" else [GRANTED])
+    read = list[str]()
+    town.street.store.db.set_trace_callback(read.append)
+    town.plan()
+    town.street.store.db.set_trace_callback(None)
+    assert sum("(s.state = 'withdrawn' or s.suppressed) and s.scope = ''" in statement for statement in read) == 1
+    town.apply()
+    assert (town.on(connection="hubspot"), town.on(connection="klaviyo")) == ({"p0"}, {"p0"})
+
+
 def test_who_left_a_list_itself_is_barred_from_that_list(town: Town) -> None:
     settled(town)
     town.person(0, consent=[GRANTED, Consent("email", ConsentState.WITHDRAWN, scope="t1")])
