@@ -65,7 +65,7 @@ def fill(store: Store, rows: int) -> None:
 
 def loaded(store: Store, properties: Sequence[Name], rows: int) -> float:
     """CPU seconds of one load."""
-    snapshot = StoreSnapshot(store, {}, {}, {})
+    snapshot = StoreSnapshot(store, {}, {})
     began = time.process_time()
     table = snapshot.events(snapshot.event_types(), properties)
     seconds = time.process_time() - began

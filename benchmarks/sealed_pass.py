@@ -114,7 +114,7 @@ class Sealed(ArrowSnapshot):
 def over(store: Store, memory: ArrowSnapshot) -> Callable[[], Sealed]:
     """Makes a snapshot that has computed nothing yet."""
     return lambda: Sealed(memory.alive, memory.known_since, memory.sample_keys, memory.field_columns, pa.table({}),
-                          held=StoreSnapshot(store, {}, {}, {}))
+                          held=StoreSnapshot(store, {}, {}))
 
 
 # --- the reference ----------------------------------------------------------------------------------------------------------
@@ -138,7 +138,7 @@ def floors(connection: duckdb.DuckDBPyConnection, store: Store, contacts: int) -
         return np.bincount(connection.execute("select contact from events").fetchnumpy()["contact"], minlength=contacts)
 
     def by_arrow() -> Any:
-        held = StoreSnapshot(store, {}, {}, {})
+        held = StoreSnapshot(store, {}, {})
         ids = [held.events([name], []).column("contact").to_numpy() for name in held.event_types()]
         return np.bincount(np.concatenate(ids), minlength=contacts)
 
@@ -161,7 +161,7 @@ def asked_bytes(store: Store, nodes: dict[str, Node]) -> int:
 
     memory, _ = world(_contacts(store), 1000)
     full_pass(Noted(memory.alive, memory.known_since, memory.sample_keys, memory.field_columns, pa.table({}),
-                    held=StoreSnapshot(store, {}, {}, {})), nodes, NOW)
+                    held=StoreSnapshot(store, {}, {})), nodes, NOW)
     return found + _contacts(store) * 4 * 4
 
 
@@ -196,7 +196,7 @@ def memory(path: Path, which: str) -> None:
         held, _ = world(_contacts(store), 1000)
         nodes, fresh = mixed_segments() if which == "mixed" else parsed(many_segments(int(which))), over(store, held)
         full_pass(held, nodes, NOW)                                     # imports what it needs
-        StoreSnapshot(store, {}, {}, {}).events(["review_written"], [])
+        StoreSnapshot(store, {}, {}).events(["review_written"], [])
         peak = peak_of(lambda: full_pass(fresh(), nodes, NOW))
         print(peak, asked_bytes(store, nodes))
 

@@ -25,7 +25,6 @@ class StoreSnapshot:
 
     store: Store
     sources: Mapping[Path, Sequence[FieldSource]]
-    connections: Mapping[int, str]
     watched: Mapping[int, tuple[str, str, str, str]]
 
     @cached_property

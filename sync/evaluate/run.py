@@ -127,23 +127,22 @@ def asked(name: str, rules: Mapping[str, Node]) -> set[str]:
 
 @dataclass(frozen=True, slots=True)
 class Shape:
-    """What some rules may read, whatever is there: where each field is looked for, connections by number, tags and lists."""
+    """What some rules may read, whatever is there: where each field is looked for, tags and lists."""
 
     fields: Mapping[Path, list[FieldSource]]
-    connections: Mapping[int, str]
     watching: Collection[Watched]
 
     def snapshot(self, store: Store) -> StoreSnapshot:
         """That of *store*."""
         watched = {number: who for number, who in _watched(store).items() if who in self.watching} if self.watching else {}
-        return StoreSnapshot(store, self.fields, self.connections, watched)
+        return StoreSnapshot(store, self.fields, watched)
 
 
 def shape_of(config: Config, sources: Mapping[str, Origin], rules: Collection[Node]) -> Shape:
     """What *rules* may read."""
     paths = {path for rule in rules for path in needs(rule).fields}
     fields = {path: field_sources(config, sources, path) for path in paths}
-    return Shape(fields, {s.number: s.name for s in sources.values()}, watched_by(rules, config))
+    return Shape(fields, watched_by(rules, config))
 
 
 def snapshot_of(store: Store, config: Config, sources: Mapping[str, Origin], rules: Collection[Node]) -> StoreSnapshot:

@@ -23,7 +23,7 @@ from sync.store.store import Store
 from tests.evaluate import worlds
 from tests.evaluate.test_tick import QUIET, SMALL, counting
 from tests.language.support import NOW
-from tests.store.ground import NAMES, event, new_store, profile, tell, write
+from tests.store.ground import event, new_store, profile, tell, write
 
 KNOWN = {name: EventName(name) for name in ("order_placed", "order_refunded", "email_opened", "page_viewed")}
 FIELDS = ("country", "plan", "points", "postcode", "day", "flag", "tags", "lines", "other")
@@ -52,7 +52,7 @@ class Town:
     def snapshot(self) -> StoreSnapshot:
         paths = {path for rule in self.rules.values() for path in needs(rule).fields}
         sources = {path: [FieldSource(3, path, neutral=True)] for path in paths}
-        return StoreSnapshot(self.store, sources, dict(enumerate(NAMES, 1)), WATCHED)
+        return StoreSnapshot(self.store, sources, WATCHED)
 
     def tick(self) -> None:
         with self.source.changes(self.engine.properties) as heard:

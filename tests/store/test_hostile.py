@@ -72,7 +72,7 @@ def test_the_full_pass_answers_as_the_oracle_does(store: Store, kind: str) -> No
     asked = rules()
     sources = {path: [FieldSource(3, path[1:], neutral=False)] for path in (("klaviyo", "odd"), ("klaviyo", "city"))}
     sources |= {("city",): [FieldSource(3, ("city",), neutral=True)]}
-    result = full_pass(StoreSnapshot(store, sources, {3: "klaviyo"}, {}), asked, NOW)
+    result = full_pass(StoreSnapshot(store, sources, {}), asked, NOW)
     field, property_ = kept(store, "select fields from profiles"), kept(store, "select properties from events")
     facts = tuple(Fact("klaviyo.seen", at, {"odd": property_, "city": "7"}, str(at)) for at in times)
     who = Person({"klaviyo": {"odd": field}, "city": "7"}, facts)
@@ -86,7 +86,7 @@ def test_a_property_that_is_now_a_number_and_now_a_list_is_read_as_what_it_is_ea
     values = [7, [8, 9], "7", ["x"], None, {"a": 1}, 2**70, [7.5, 7.5], True, ""]
     tell(store, 3, *(Event(f"e{n}", "seen", NOW - n, {"odd": value}, profile=ProfileId("p1")) for n, value in enumerate(values)))
     asked = rules()
-    result = full_pass(StoreSnapshot(store, {}, {3: "klaviyo"}, {}), asked, NOW)
+    result = full_pass(StoreSnapshot(store, {}, {}), asked, NOW)
     texts = store.rows("select properties, at from events")
     who = Person(events=tuple(Fact("klaviyo.seen", at, decode(text), str(at)) for text, at in texts))
     for name, node in asked.items():

@@ -79,7 +79,7 @@ def take(store: Store, page: Any) -> None:
 
 def seen(store: Store) -> Any:
     """What everybody who reads events sees."""
-    snapshot = StoreSnapshot(store, {}, {}, {})
+    snapshot = StoreSnapshot(store, {}, {})
     types = snapshot.event_types()
     tables = {name: snapshot.events([name], PATHS) for name in types}
     for table in tables.values():

@@ -153,7 +153,7 @@ def test_the_full_pass_over_a_store_agrees_with_the_oracle(seed: int) -> None:
         watched = put(store, people)
         put_pasts(store, people)
         paths = {path for rule in rules.values() for path in needs(rule).fields if path != ("known_since",)}
-        snapshot = StoreSnapshot(store, {path: sources_of(path) for path in paths}, dict(enumerate(NAMES, 1)), watched)
+        snapshot = StoreSnapshot(store, {path: sources_of(path) for path in paths}, watched)
         result = full_pass(snapshot, rules, NOW)
         fast = {name: None if name in result.failures else result.members[name].tolist() for name in rules}
     assert fast == oracle(rules, people)
@@ -166,7 +166,7 @@ def test_consents_of_everybody_are_those_of_each(seed: int) -> None:
     people = [settled(worlds.person(rng, number), number) for number in range(rng.choice([1, 3, 8]))]
     with new_store() as store:
         put(store, people)
-        snapshot = StoreSnapshot(store, {}, {}, {})
+        snapshot = StoreSnapshot(store, {}, {})
         with store.transaction() as db:
             db.execute("update profiles set state = 'gone' where contact = 0 and connection = 2")
             for key in db.execute("select connection, profile, channel, scope from consents").fetchall():
@@ -186,7 +186,7 @@ def test_consents_of_everybody_are_those_of_each(seed: int) -> None:
 
 
 def field(store: Store, *sources: FieldSource, path: Path = ("x",)) -> list[Any]:
-    snapshot = StoreSnapshot(store, {path: sources}, {}, {})
+    snapshot = StoreSnapshot(store, {path: sources}, {})
     return [None if text is None else decode(text) for text in snapshot.fields(path).to_pylist()]
 
 
@@ -227,7 +227,7 @@ def test_fields_and_properties_of_any_name_are_found(store: Store) -> None:
     tell(store, 1, Event("e1", "seen", NOW, record, profile=ProfileId("p1")))
     for name in ODD_NAMES:
         for path in ((name,), (name, "in"), (name, name), (name, "gone"), ("gone", name)):
-            snapshot = StoreSnapshot(store, {path: [FieldSource(1, path, neutral=True)]}, {}, {})
+            snapshot = StoreSnapshot(store, {path: [FieldSource(1, path, neutral=True)]}, {})
             expected = look(record, path)
             (text,) = snapshot.fields(path).to_pylist()
             assert (None if text is None else decode(text)) == expected, path
@@ -238,7 +238,7 @@ def test_fields_and_properties_of_any_name_are_found(store: Store) -> None:
 def test_texts_of_equal_values_are_equal(store: Store) -> None:
     values = ["ö", "a\nb", "\u2028", "x\x7f", 1.5, 10**15, True, [1, "a"], {"b": 1, "a": [None]}]
     write(store, 1, *(profile(f"p{n}", None, {"x": value}) for n, value in enumerate(values)))
-    snapshot = StoreSnapshot(store, {("x",): [FieldSource(1, ("x",), neutral=False)]}, {}, {})
+    snapshot = StoreSnapshot(store, {("x",): [FieldSource(1, ("x",), neutral=False)]}, {})
     texts = snapshot.fields(("x",)).to_pylist()
     assert [canonical(decode(text)) for text in texts] == [canonical(value) for value in values]
     assert texts[:-1] == [canonical(value) for value in values[:-1]]
@@ -254,7 +254,7 @@ def test_merged_contacts_are_not_alive_and_their_facts_are_the_survivors(store: 
     with store.transaction() as db:
         from sync.store.people import settle
         settle(db, 1, NOW)
-    snapshot = StoreSnapshot(store, {}, {1: "mailchimp"}, {})
+    snapshot = StoreSnapshot(store, {}, {})
     assert snapshot.alive.tolist() == [True, False]
     assert list(snapshot.sample_keys) == ["one@example.com", "two@example.com"]
     assert snapshot.events(["mailchimp.seen"], []).to_pylist() == [{"contact": 0, "at": NOW, "type": "mailchimp.seen"}]
@@ -266,7 +266,7 @@ def test_events_come_sorted_by_type_and_time_and_only_types_that_have_any(store:
     tell(store, 1, *(Event(f"e{n}", "ba"[n % 2], NOW - n, {"n": n}, profile=ProfileId("p1")) for n in range(6)))
     tell(store, 1, Event("e9", "c", NOW, {}, profile=ProfileId("p1"), mutable=True))
     tell(store, 1, Event("e9", "c", NOW, {}, profile=ProfileId("p1"), mutable=True, removed=True))
-    snapshot = StoreSnapshot(store, {}, {}, {})
+    snapshot = StoreSnapshot(store, {}, {})
     assert snapshot.event_types() == ["mailchimp.a", "mailchimp.b"]
     rows = snapshot.events(["mailchimp.b", "mailchimp.a", "mailchimp.c", "none"], [("n",)]).to_pylist()
     assert [(row["type"], row["at"]) for row in rows] == sorted((row["type"], row["at"]) for row in rows)
@@ -298,7 +298,7 @@ def test_events_read_in_blocks_are_those_that_stand_there(store: Store, seed: in
 
 
 def test_an_empty_store_has_nobody(store: Store) -> None:
-    snapshot = StoreSnapshot(store, {}, {}, {})
+    snapshot = StoreSnapshot(store, {}, {})
     assert (len(snapshot.alive), snapshot.event_types(), snapshot.events(["x"], [("y",)]).num_rows) == (0, [], 0)
     assert snapshot.fields(("x",)).to_pylist() == []
     assert Naming("x", {}).name("y") == "x.y"
