@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import signal
 import threading
-from contextlib import AbstractContextManager
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, contextmanager
+from queue import SimpleQueue
 
 from connectors.base import Clock, Millis, SystemClock
 from sync.model import ExitCode, SegmentdError
@@ -35,3 +38,35 @@ class HaltingClock:
 
     def idle(self) -> AbstractContextManager[None]:
         return self._inner.idle()
+
+
+@contextmanager
+def aside(work: Callable[[], object]) -> Iterator[Callable[[], None]]:
+    """What the handler of a signal may call to have *work* done, by a thread of its own and soon.
+
+    A handler interrupts the main thread anywhere, also where `Event.wait` holds the event's lock for a moment: `Event.set`, called
+    by the handler itself, would wait for that lock for ever. `SimpleQueue.put` may be called there: it is reentrant (Python's
+    documentation, `queue`).
+    """
+    asked: SimpleQueue[bool] = SimpleQueue()
+
+    def attend() -> None:
+        while asked.get():
+            work()
+
+    attendant = threading.Thread(target=attend, name="segmentd-aside", daemon=True)
+    attendant.start()
+    try:
+        yield lambda: asked.put(True)
+    finally:
+        asked.put(False)
+        attendant.join()
+
+
+@contextmanager
+def set_by_signals(stop: threading.Event) -> Iterator[None]:
+    """SIGTERM and SIGINT set *stop*, from here to the end of the process."""
+    with aside(stop.set) as ring:
+        for number in (signal.SIGTERM, signal.SIGINT):
+            signal.signal(number, lambda *_: ring())
+        yield

@@ -9,6 +9,7 @@ import sys
 import threading
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager, nullcontext
+from itertools import count
 from pathlib import Path
 from types import FrameType
 from typing import Any, TypeVar
@@ -21,7 +22,7 @@ from connectors.base import Clock, Millis, instant
 from sync.config.errors import ConfigError
 from sync.config.load import load
 from sync.config.model import Config
-from sync.halting import HaltingClock
+from sync.halting import HaltingClock, aside
 from sync.model import ExitCode, StoreError
 from sync.store.store import Store
 from sync.street import Street, Watch, open_street
@@ -94,19 +95,25 @@ def interruptible(asked: threading.Event) -> Iterator[None]:
         yield
         return
 
-    def ask(number: int, frame: FrameType | None) -> None:
-        if asked.is_set():
-            os.write(2, b"\x1b[?25h" if os.isatty(2) else b"")          # the bars had hidden the cursor
-            os._exit(ExitCode.STOPPED)
+    def heard() -> None:
         asked.set()
         note("stopping at the next page or batch; Ctrl-C again stops at once. Nothing that was confirmed is lost")
-        raise KeyboardInterrupt
 
-    signal.signal(signal.SIGINT, ask)
-    try:
-        yield
-    finally:
-        signal.signal(signal.SIGINT, signal.default_int_handler)
+    with aside(heard) as ring:
+        presses = count(1)
+
+        def ask(number: int, frame: FrameType | None) -> None:
+            if next(presses) > 1:
+                os.write(2, b"\x1b[?25h" if os.isatty(2) else b"")      # the bars had hidden the cursor
+                os._exit(ExitCode.STOPPED)
+            ring()
+            raise KeyboardInterrupt
+
+        signal.signal(signal.SIGINT, ask)
+        try:
+            yield
+        finally:
+            signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 @contextmanager

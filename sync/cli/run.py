@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import signal
 import threading
 from pathlib import Path
 
@@ -10,6 +9,7 @@ import click
 
 from connectors.base import Clock
 from sync.cli.common import iso, note, opened, options, read_config
+from sync.halting import set_by_signals
 from sync.model import ExitCode
 
 
@@ -26,8 +26,6 @@ def run(clock: Clock, path: Path | None, as_json: bool) -> ExitCode:
     from sync.daemon.service import serve
 
     stop = threading.Event()
-    for number in (signal.SIGTERM, signal.SIGINT):
-        signal.signal(number, lambda *_: stop.set())
 
     def say(text: str) -> None:
         if as_json:
@@ -35,5 +33,5 @@ def run(clock: Clock, path: Path | None, as_json: bool) -> ExitCode:
         else:
             note(text)
 
-    with opened(read_config(path), clock, progress=False, stop=stop) as street:
+    with set_by_signals(stop), opened(read_config(path), clock, progress=False, stop=stop) as street:
         return serve(street, stop, say)

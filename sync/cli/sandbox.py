@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import signal
 import sys
 import threading
 
 import click
 
 from connectors.base import DAY, Clock, VirtualClock
+from sync.halting import set_by_signals
 
 
 @click.command()
@@ -38,11 +38,9 @@ def sandbox(
     except OSError as error:
         raise click.UsageError(f"{ports} cannot be had: {error.strerror}; take other --ports, or leave them out") from None
     stop = threading.Event()
-    for number in (signal.SIGTERM, signal.SIGINT):
-        signal.signal(number, lambda *_: stop.set())
     if until_eof:
         threading.Thread(target=_until_eof, args=(stop,), daemon=True).start()
-    with running:
+    with set_by_signals(stop), running:
         if people:
             world = random_world(seed, people, events, served.now() // DAY * DAY)
             for application in running.applications.values():

@@ -33,7 +33,8 @@ class Daemon:
     def __init__(self, config: Path, *argv: str) -> None:
         self.process = subprocess.Popen(
             [sys.executable, "-m", "sync.cli.main", "run", "--config", str(config), *argv],
-            stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, env={**os.environ, "PYTHONUNBUFFERED": "1"},
+            stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
+            env={**os.environ, "PYTHONUNBUFFERED": "1", "PYTHONFAULTHANDLER": "1"},
         )
         self.lines: Queue[str] = Queue()
         self.readers = [threading.Thread(target=self._read, args=(stream,), daemon=True)
@@ -58,17 +59,21 @@ class Daemon:
                 return line
 
     def stop(self) -> int:
-        """SIGTERM, and the exit code, which must come soon."""
+        """SIGTERM, and the exit code, which must come soon; a daemon that hangs tells where."""
         self.process.send_signal(signal.SIGTERM)
+        hung = False
         try:
-            code = self.process.wait(10)
-        finally:
-            self.process.kill()
-            for reader in self.readers:
-                reader.join(5)
-            for stream in (self.process.stdout, self.process.stderr):
-                if stream:
-                    stream.close()
+            self.process.wait(PATIENCE)
+        except subprocess.TimeoutExpired:
+            hung = True
+            self.process.send_signal(signal.SIGABRT)            # answered by Python's faulthandler
+        code = self.process.wait()
+        for reader in self.readers:
+            reader.join(5)
+        for stream in (self.process.stdout, self.process.stderr):
+            if stream:
+                stream.close()
+        assert not hung, "\n".join(["SIGTERM was not heard; what it said and where it stood:", *list(self.lines.queue)])
         return code
 
 
