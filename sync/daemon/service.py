@@ -133,7 +133,7 @@ class Following:
 
     def _say_who_moved(self, diff: Diff) -> None:
         for name in sorted(diff.segments):
-            self.say(f"{name}: {len(diff.entered.get(name, ()))} entered, {len(diff.left.get(name, ()))} left")
+            self.say(f"{name}: {len(diff.entered.get(name, ())):,} entered, {len(diff.left.get(name, ())):,} left")
 
     def _recorded(self, command: str, work: Callable[[], tuple[dict[str, Any], ExitCode]]) -> None:
         with recorded(self.street.store, self.street.clock, command) as record:
@@ -159,15 +159,15 @@ class Following:
 def _told(outcome: Mapping[str, Any]) -> Iterator[str]:
     """A run in lines: the numbers, then what waits or went wrong, each with its place."""
     waiting = len(outcome["refused"])
-    yield (f"{outcome['added']} added, {outcome['removed']} removed, {outcome['waiting']} left for the next run, "
-           f"{outcome['dead']} given up, {waiting} target{'s' * (waiting != 1)} for a person")
+    yield (f"{outcome['added']:,} added, {outcome['removed']:,} removed, {outcome['waiting']:,} left for the next run, "
+           f"{outcome['dead']:,} given up, {waiting} target{'s' * (waiting != 1)} for a person")
     for key, why in outcome["refused"].items():
         yield f"{key} waits: {why}; {outcome['ways'].get(key, 'segmentd plan')}"
     for key, why in outcome["problems"].items():
         yield f"{key}: {why}"
     for key, held in outcome["withheld"].items():
         for why, count in held.items():
-            yield f"{key}: {count} held back: {why}"
+            yield f"{key}: {count:,} held back: {why}"
     for connection, whys in outcome["stopped"].items():
         yield f"{connection} stopped: {'; '.join(whys)}"
     for pulled in outcome["pulled"]:

@@ -25,7 +25,7 @@ def judge(plan: Plan, guards: Guards, existing: Existing, decided: str | None, f
     refusals = []
     if plan.changes and found and existing is Existing.ASK and decided is None:
         refusals.append(Refusal("existing", (
-            f"{found} members were found there at first contact; say `existing: keep` (they stay whoever's they are) or "
+            f"{found:,} members were found there at first contact; say `existing: keep` (they stay whoever's they are) or "
             "`existing: adopt` (they become ours and may be removed), or let this plan through: that keeps them"
         )))
     for guard, count, threshold in (
@@ -33,14 +33,14 @@ def judge(plan: Plan, guards: Guards, existing: Existing, decided: str | None, f
     ):
         reason = over(count, plan.base, threshold, share_counts=not (plan.first_fill and guard == "adds"))
         if reason:
-            refusals.append(Refusal(guard, f"{count} {guard} of {plan.base} members: {reason}"))
+            refusals.append(Refusal(guard, f"{count:,} {guard} of {plan.base:,} members: {reason}"))
     return refusals
 
 
 def over(count: int, base: int, threshold: Threshold, *, share_counts: bool) -> str:
     """Which bound *count* passes, "" when none: `at_most` always counts, the share from `from` members up."""
     if count > threshold.at_most:
-        return f"at most {threshold.at_most} are let through"
+        return f"at most {threshold.at_most:,} are let through"
     if share_counts and base >= threshold.from_ and count > threshold.share * base:
-        return f"at most {float(threshold.share * 100):g}% are let through from {threshold.from_} members up"
+        return f"at most {float(threshold.share * 100):g}% are let through from {threshold.from_:,} members up"
     return ""

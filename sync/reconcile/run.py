@@ -357,7 +357,7 @@ def _make(street: Street, each: Judged) -> RemoteTarget:
     if why or found:
         with street.store.transaction() as db:
             memberships.set_remote(db, each.state.id, remote.id)
-        raise PlanGone(f"somebody made it since the plan ({why or f'{found} members were found there'}); run `segmentd plan` again")
+        raise PlanGone(f"somebody made it since the plan ({why or f'{found:,} members were found there'}); run `segmentd plan` again")
     return remote
 
 

@@ -60,7 +60,7 @@ def test_a_refusal_names_numbers_and_threshold() -> None:
     (share,) = judge(made(0, 21, 100), GUARDS, Existing.KEEP, "keep", 0)
     assert share.reason == "21 removes of 100 members: at most 20% are let through from 50 members up"
     (most,) = judge(made(61, 0, 1000), GUARDS, Existing.KEEP, "keep", 0)
-    assert most.reason == "61 adds of 1000 members: at most 60 are let through"
+    assert most.reason == "61 adds of 1,000 members: at most 60 are let through"
     odd = Guards(removes=Threshold(Fraction(1, 8), 1, 500))
     assert "at most 12.5% are" in judge(made(0, 100, 100), odd, Existing.KEEP, "keep", 0)[0].reason
 
