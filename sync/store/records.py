@@ -63,7 +63,10 @@ def replace(
     db.executemany("delete from records where connection = ? and source = ?", [(connection, id_) for id_ in ids - now.keys()])
     write_rows(db, "insert or replace into records", there)
     _retract(db, standing_before)
-    _derive(db, *_firsts(facts, rows, left), connection, texts)
+    told, firsts = _firsts(facts, rows, left)
+    _derive(db, told, firsts, [
+        texts[source] if teller == connection and source in texts else split(text) for _, teller, source, text in firsts
+    ])
 
 
 def _before(
@@ -97,7 +100,8 @@ def rederive(db: sqlite3.Connection, contacts: Iterable[int]) -> Iterator[None]:
     query = "select distinct type, contact, same from records where contact in (select value from json_each(?))"
     _retract(db, standing(db, db.execute(query, (wanted,)).fetchall()))
     yield
-    _derive(db, *_firsts((), (), standing(db, db.execute(query, (wanted,)).fetchall())))
+    facts, rows = _firsts((), (), standing(db, db.execute(query, (wanted,)).fetchall()))
+    _derive(db, facts, rows, [split(text) for *_, text in rows])
 
 
 def _hashes(facts: Iterable[Fact]) -> list[int]:
@@ -112,17 +116,13 @@ def _retract(db: sqlite3.Connection, facts: Mapping[Fact, Sequence[Row]]) -> Non
     archive.take_back(db, sorted((fact[0], at, hash_) for (fact, at), hash_ in keys))
 
 
-def _derive(
-    db: sqlite3.Connection, facts: Sequence[Fact], rows: Sequence[Row], connection: int = 0, texts: Mapping[str, Apart] | None = None,
-) -> None:
-    """The earliest record of each fact, its one of *rows*, is its event, unless it is of a time that is no longer kept. *texts*: of records
-    of *connection*; those of others are in their rows."""
+def _derive(db: sqlite3.Connection, facts: Sequence[Fact], rows: Sequence[Row], texts: Sequence[Apart]) -> None:
+    """The earliest record of each fact, its one of *rows*, is its event, unless it is of a time that is no longer kept. *texts*: of
+    each row, as a row of events has them."""
     if floors := archive.floors(db):
         kept = [row[0] >= floors.get(fact[0], row[0]) for fact, row in zip(facts, rows, strict=True)]
-        facts, rows = list(compress(facts, kept)), list(compress(rows, kept))
-    near = texts or {}
-    told = [near[source] if teller == connection and source in near else split(text) for _, teller, source, text in rows]
-    insert(db, "replace", [names for names, _ in told], [
+        facts, rows, texts = list(compress(facts, kept)), list(compress(rows, kept)), list(compress(texts, kept))
+    insert(db, "replace", [names for names, _ in texts], [
         (kind, at, hash_, contact, teller, source, *held)
-        for (kind, contact, _), (at, teller, source, _), hash_, (_, held) in zip(facts, rows, _hashes(facts), told, strict=True)
+        for (kind, contact, _), (at, teller, source, _), hash_, (_, held) in zip(facts, rows, _hashes(facts), texts, strict=True)
     ])
