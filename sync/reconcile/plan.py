@@ -8,7 +8,6 @@ from dataclasses import dataclass, field
 from connectors.base import Op, ProfileId
 from sync.config.model import Manage
 from sync.model import ContactId
-from sync.store.memberships import Reach
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,11 +23,11 @@ class View:
 @dataclass(frozen=True, slots=True)
 class Standing:
     """*barred*: consent withdrawn or suppressed; *ungranted*: not known to be given, where the target wants it known; *frozen*:
-    consent that we cannot read; *reachable*: has a live profile there."""
+    consent that we cannot read; *reachable*: the live profile that each has there."""
 
     barred: frozenset[ContactId]
     frozen: frozenset[ContactId]
-    reachable: Mapping[ContactId, Reach]
+    reachable: Mapping[ContactId, ProfileId]
     granted: frozenset[ContactId] | None = None     # None: not asked for
     stuck: frozenset[ProfileId] = frozenset()       # the platform refuses to remove them
 
@@ -40,7 +39,6 @@ class Change:
     contact: int                                    # ContactId, or -1 for a profile of nobody we know
     profile: ProfileId
     op: Op = field(compare=False)
-    email: str | None = field(compare=False, default=None)
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,10 +93,10 @@ def plan(
     present = {contact for contact in view.members.values() if contact is not None}
     joining = wanted - present - standing.frozen
     seen = joining if view.absent is None else joining & view.absent
-    adds = [_add(contact, standing.reachable[contact]) for contact in seen]
+    adds = [Change(contact, standing.reachable[contact], Op.ADD) for contact in seen]
     leavers = [(p, c) for p, c in view.members.items() if c is None or (c not in wanted and c not in standing.frozen)]
     mine = [(p, c) for p, c in leavers if _removable(p, owned, manage)]
-    removes = [Change(-1 if c is None else c, p, Op.REMOVE, _email(c, standing)) for p, c in mine if p not in standing.stuck]
+    removes = [Change(-1 if c is None else c, p, Op.REMOVE) for p, c in mine if p not in standing.stuck]
     kept_adds, kept_removes, withheld = _withhold(adds, removes, len(joining) - len(seen), view, manage, caution)
     if len(removes) < len(mine):
         withheld |= {"the platform refused to remove them": len(mine) - len(removes)}
@@ -112,15 +110,6 @@ def plan(
 
 def _removable(profile: ProfileId, owned: frozenset[ProfileId], manage: Manage) -> bool:
     return manage is Manage.EXCLUSIVE or profile in owned
-
-
-def _add(contact: ContactId, reach: Reach) -> Change:
-    return Change(contact, reach.profile, Op.ADD, reach.email)
-
-
-def _email(contact: ContactId | None, standing: Standing) -> str | None:
-    reach = standing.reachable.get(contact) if contact is not None else None
-    return reach.email if reach else None
 
 
 def _withhold(

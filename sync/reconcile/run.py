@@ -341,7 +341,7 @@ def enqueue(street: Street, each: Judged, changes: Sequence[Change], *, plan_nam
         if decision and state.existing != decision:
             memberships.set_existing(db, state.id, decision, now)
         memberships.set_applied(db, state.id, each.rule, now)
-        count = outbox.enqueue(db, state.id, [(c.op, c.profile, ContactId(c.contact), c.email) for c in changes], now)
+        count = outbox.enqueue(db, state.id, [(c.op, c.profile, ContactId(c.contact)) for c in changes], now)
         db.execute("update plans set handed_over = json_insert(handed_over, '$[#]', ?) where id = ?", (each.key, plan_name))
         crash_point("enqueue.before_commit")
     return count
@@ -366,9 +366,9 @@ def retract(street: Street, each: Judged) -> None:
     changes = {(c.profile, c.op) for c in each.plan.changes}
     with street.store.transaction() as db:
         waiting = db.execute(
-            "select profile, op, contact, email from outbox where target = ? and state = 'waiting'", (each.state.id,),
+            "select profile, op, contact from outbox where target = ? and state = 'waiting'", (each.state.id,),
         ).fetchall()
-        left = [(Op(op), p, c, e) for p, op, c, e in waiting if (p, Op(op)) in changes]
+        left = [(Op(op), p, c) for p, op, c in waiting if (p, Op(op)) in changes]
         if len(left) < len(waiting):
             outbox.enqueue(db, each.state.id, left, street.clock.now())
 

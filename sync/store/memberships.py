@@ -220,22 +220,14 @@ def settle(
 # --- who can be reached, who must not be -------------------------------------------------------------------------------------
 
 
-@dataclass(frozen=True, slots=True)
-class Reach:
-    """The profile of a contact that a target takes, and its address as the platform spells it."""
-
-    profile: ProfileId
-    email: str | None
-
-
-def reachable(store: Store, connection: int, audience: str, leaving_out: Collection[ProfileId] = ()) -> dict[ContactId, Reach]:
-    """Contacts with a live profile there, *leaving_out* some profiles; of several the newest mailable one."""
+def reachable(store: Store, connection: int, audience: str, leaving_out: Collection[ProfileId] = ()) -> dict[ContactId, ProfileId]:
+    """Contacts with a live profile there, and that profile, *leaving_out* some; of several the newest mailable one."""
     rows = store.rows(
-        "select contact, id, email from profiles where connection = ? and audience = ? and state = 'live' "
+        "select contact, id from profiles where connection = ? and audience = ? and state = 'live' "
         "order by mailable, updated, id", connection, audience,
     )
     left_out = set(leaving_out)
-    return {contact: Reach(profile, email) for contact, profile, email in rows if profile not in left_out}
+    return {contact: profile for contact, profile in rows if profile not in left_out}
 
 
 def refused(store: Store, target: int) -> frozenset[ProfileId]:

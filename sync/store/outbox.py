@@ -16,7 +16,8 @@ from sync.store.store import Store
 
 @dataclass(frozen=True, slots=True)
 class Letter:
-    """One change on its way. *attempts* made so far; *maybe*: earlier calls, made at *sent*, may have taken effect."""
+    """One change on its way. *email*: the profile's address as the platform spells it, by what is known now; *attempts* made so far;
+    *maybe*: earlier calls, made at *sent*, may have taken effect."""
 
     id: int
     target: int
@@ -41,24 +42,24 @@ class Backlog:
 
 
 def enqueue(
-    db: sqlite3.Connection, target: int, changes: Iterable[tuple[Op, ProfileId, ContactId, str | None]], now: Millis,
+    db: sqlite3.Connection, target: int, changes: Iterable[tuple[Op, ProfileId, ContactId]], now: Millis,
 ) -> int:
     """Approve *changes* of one target; waiting ones that are wanted no more are withdrawn. How many are new."""
-    wanted = {profile: (op, contact, email) for op, profile, contact, email in changes}
+    wanted = {profile: (op, contact) for op, profile, contact in changes}
     known = db.execute(
         "select profile, op, maybe, sent from outbox where target = ? and state = 'waiting'", (target,),
     ).fetchall()
     same = {p for p, op, *_ in known if p in wanted and wanted[p][0].value == op}
     _withdraw(db, target, [row for row in known if row[0] not in same])
     db.executemany(
-        "insert into outbox (target, op, profile, contact, email, state, due, made) values (?, ?, ?, ?, ?, 'waiting', ?, ?) "
+        "insert into outbox (target, op, profile, contact, state, due, made) values (?, ?, ?, ?, 'waiting', ?, ?) "
         "on conflict do update set op = excluded.op, state = 'waiting', attempts = 0, maybe = 0, sent = null, piece = 0, "
-        "due = excluded.due, reason = null, made = excluded.made, contact = excluded.contact, email = excluded.email",
-        [(target, op.value, p, contact, email, now, now) for p, (op, contact, email) in wanted.items() if p not in same],
+        "due = excluded.due, reason = null, made = excluded.made, contact = excluded.contact",
+        [(target, op.value, p, contact, now, now) for p, (op, contact) in wanted.items() if p not in same],
     )
-    db.executemany(                                 # an address may have changed since it was approved
-        "update outbox set contact = ?, email = ? where target = ? and profile = ? and (contact != ?1 or email is not ?2)",
-        [(contact, email, target, p) for p, (_, contact, email) in wanted.items() if p in same],
+    db.executemany(                                 # a profile may have become another contact's since it was approved
+        "update outbox set contact = ? where target = ? and profile = ? and contact != ?1",
+        [(contact, target, p) for p, (_, contact) in wanted.items() if p in same],
     )
     return len(wanted) - len(same)
 
@@ -118,8 +119,9 @@ def claim(
 def _due(db: sqlite3.Connection, target: int, op: Op, now: Millis, limit: int, piece: int) -> list[Letter]:
     """Letters of one batch that was refused stay apart from the rest, so that it is halved and nothing else."""
     rows = db.execute(
-        "select id, target, op, profile, contact, email, attempts, maybe, sent from outbox where state = 'waiting' "
-        "and target = ? and op = ? and due <= ? and piece = ? order by id limit ?",
+        "select o.id, o.target, o.op, o.profile, o.contact, p.email, o.attempts, o.maybe, o.sent from outbox o "
+        "join targets t on t.id = o.target left join profiles p on p.connection = t.connection and p.id = o.profile "
+        "where o.state = 'waiting' and o.target = ? and o.op = ? and o.due <= ? and o.piece = ? order by o.id limit ?",
         (target, op.value, now, piece, min(limit, piece) if piece else limit),
     )
     return [Letter(r[0], r[1], Op(r[2]), r[3], r[4], r[5], r[6], bool(r[7]), tuple(orjson.loads(r[8] or "[]"))) for r in rows]

@@ -286,7 +286,7 @@ class Place:
     def approve(self, key: str, desired: Sequence[int] | set[int], manage: Manage = Manage.OURS) -> Plan:
         made = self.plan(key, desired, manage)
         with self.store.transaction() as db:
-            changes = [(c.op, c.profile, ContactId(c.contact), c.email) for c in made.changes]
+            changes = [(c.op, c.profile, ContactId(c.contact)) for c in made.changes]
             outbox.enqueue(db, self.state(key).id, changes, self.clock.now())
         return made
 

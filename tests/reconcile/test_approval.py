@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from connectors.base import DAY, HOUR, Consent, ConsentState, Event
+from connectors.base import DAY, HOUR, Consent, ConsentState, Event, Op, Profile
 from sync.model import ExitCode
 from sync.reconcile.run import PlanGone, kept
 from tests.reconcile.platform import pid
@@ -398,6 +398,24 @@ def test_who_withdrew_anywhere_is_read_once_a_plan_and_barred_everywhere(town: T
     assert sum("(s.state = 'withdrawn' or s.suppressed) and s.scope = ''" in statement for statement in read) == 1
     town.apply()
     assert (town.on(connection="hubspot"), town.on(connection="klaviyo")) == ({"p0"}, {"p0"})
+
+
+def test_each_of_two_profiles_of_one_contact_is_taken_off_under_its_own_address(town: Town) -> None:
+    town.person(0)
+    town.person(1)
+    town.plan()
+    town.apply()
+    town.person(0, "silver", on="hubspot")
+    town.pulled()
+    town.toys["hubspot"].people[pid(0)] = Profile(pid(0), "c1@example.com", {}, (), updated=town.clock.now())
+    town.person(0, "silver")
+    town.person(1, "silver")
+    town.sync()
+    assert town.store.rows("select count(distinct contact) from profiles") == [(1,)]
+    _, sent = town.toys["klaviyo"].pushes[-1]
+    assert {(change.op, change.profile, change.email) for change in sent} == {
+        (Op.REMOVE, "p0", "c0@example.com"), (Op.REMOVE, "p1", "c1@example.com"),
+    }
 
 
 def test_who_left_a_list_itself_is_barred_from_that_list(town: Town) -> None:

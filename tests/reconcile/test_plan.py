@@ -14,7 +14,6 @@ from connectors.base import Op, ProfileId
 from sync.config.model import Manage
 from sync.model import ContactId
 from sync.reconcile.plan import Caution, Plan, Standing, View, plan
-from sync.store.memberships import Reach
 from tests.reconcile.platform import pid
 
 PEOPLE = 8
@@ -49,7 +48,7 @@ def worlds(draw: st.DrawFn, complete: bool | None = None) -> World:
     absent = draw(contacts) - {c for c in members.values() if c is not None}
     view = View(members, whole, None if whole else absent)
     standing = Standing(
-        draw(contacts), draw(contacts), {c: Reach(pid(c), f"c{c}@example.com") for c in draw(contacts)},
+        draw(contacts), draw(contacts), {c: pid(c) for c in draw(contacts)},
         draw(st.none() | contacts),
     )
     owned = frozenset(draw(st.sets(st.sampled_from(sorted(members))))) if members else frozenset()
@@ -188,7 +187,7 @@ def test_whom_the_platform_refuses_to_remove_is_not_asked_for_again(world: World
 @pytest.mark.parametrize("manage", Manage)
 def test_a_member_whom_the_segment_wants_stays_whoever_put_them_there(manage: Manage) -> None:
     view = View({pid(1): ContactId(1)}, True)
-    standing = Standing(frozenset(), frozenset(), {ContactId(1): Reach(pid(1), None)})
+    standing = Standing(frozenset(), frozenset(), {ContactId(1): pid(1)})
     made = plan("t", frozenset([ContactId(1)]), view, frozenset(), standing, manage)
     assert made.changes == ()
     assert made.foreign == 0

@@ -7,9 +7,10 @@ from collections.abc import Callable
 
 import pytest
 
-from connectors.base import HOUR, MINUTE, Batch, Op, RetryPolicy, Transient
+from connectors.base import HOUR, MINUTE, Batch, Op, Profile, RetryPolicy, Transient
+from sync.model import ContactId
 from sync.reconcile.sender import next_try
-from sync.store import memberships, outbox
+from sync.store import memberships, outbox, people
 from tests.reconcile.platform import LONG, NOW, Death, Place, pid
 
 Places = Callable[..., Place]
@@ -424,7 +425,7 @@ def test_waiting_letters_that_are_wanted_no_more_are_withdrawn(place: Place) -> 
     assert place.letters() == {pid(1): "waiting"}
 
 
-def test_approving_the_same_again_keeps_attempts_and_takes_the_new_address(place: Place) -> None:
+def test_approving_the_same_again_keeps_its_attempts(place: Place) -> None:
     place.know(2)
     key = place.target()
     place.approve(key, {0})
@@ -432,8 +433,19 @@ def test_approving_the_same_again_keeps_attempts_and_takes_the_new_address(place
     place.send(batches=1)
     state = place.state(key)
     with place.store.transaction() as db:
-        assert outbox.enqueue(db, state.id, [(Op.ADD, pid(0), 0, "new@example.com")], place.clock.now()) == 0    # type: ignore[list-item]
-    assert place.store.rows("select attempts, email from outbox") == [(1, "new@example.com")]
+        assert outbox.enqueue(db, state.id, [(Op.ADD, pid(0), ContactId(0))], place.clock.now()) == 0
+    assert place.store.rows("select attempts from outbox") == [(1,)]
+
+
+def test_a_letter_goes_to_the_address_that_its_own_profile_has_when_it_is_sent(place: Place) -> None:
+    place.know(1)
+    key = place.target()
+    place.approve(key, {0})
+    with place.store.transaction() as db:
+        people.write_profiles(db, place.source.number, "toy", [Profile(pid(0), "new@example.com", {}, ())], place.clock.now(), 0)
+    place.send()
+    ((_, (change,)),) = place.toy.pushes
+    assert change.email == "new@example.com"
 
 
 def test_a_dead_letter_makes_the_contact_unreachable_until_the_profile_changes(place: Place) -> None:
