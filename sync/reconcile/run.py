@@ -143,7 +143,7 @@ def _judge(
     made = plan(
         state.key, desired, view_of(street.store, state, now), memberships.owned(street.store, state.id),
         people.standing(spec, state, audience, scope), spec.manage, caution=caution,
-        first_fill=state.applied is None,
+        first_fill=state.applied is None or outbox.still_filling(street.store, state.id, state.applied),
     )
     rule = digest_of(evaluation.rules[spec.segment], settings_digest(spec))
     refusals = tuple(judge(made, spec.guards, spec.existing, state.existing, state.found))
@@ -352,6 +352,8 @@ def _make(street: Street, each: Judged) -> RemoteTarget:
     source = street.sources[each.spec.connection]
     remote = source.connector.create(each.spec.kind, each.spec.name, _audience_of(street, each.state))
     crash_point("enqueue.after_create")
+    with street.store.transaction() as db:
+        memberships.meet_anew(db, each.state.id)
     why = read_view(street.store, source, replace(each.state, remote=remote), street.clock)
     found = memberships.states(street.store, [each.key])[each.key].found
     if why or found:

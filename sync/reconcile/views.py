@@ -35,6 +35,7 @@ def resolve(store: Store, source: Source, state: TargetState) -> TargetState:
     if found is None or (state.remote is not None and found.id == state.remote.id):
         return state
     with store.transaction() as db:
+        memberships.meet_anew(db, state.id)         # also one that we made ourselves and died before we could note it
         memberships.set_remote(db, state.id, found.id)
     return memberships.states(store, [state.key])[state.key]
 

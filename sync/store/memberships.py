@@ -79,16 +79,19 @@ def _forget(db: sqlite3.Connection, number: int) -> None:
         db.execute(f"delete from {table} where target = ?", (number,))  # noqa: S608 - our own names
 
 
-def set_remote(db: sqlite3.Connection, number: int, remote: str | None) -> None:
-    """The platform's id of the tag or list. Another id than before is first contact again."""
-    (known,) = db.execute("select remote from targets where id = ?", (number,)).fetchone()
-    if known is not None and known != remote:
-        _forget(db, number)
-        db.execute(
-            "update targets set first_met = null, found = 0, existing = null, applied = null, viewed = null, complete = 0 "
-            "where id = ?", (number,),
-        )
+def set_remote(db: sqlite3.Connection, number: int, remote: str) -> None:
+    """The platform's id of the tag or list."""
     db.execute("update targets set remote = ?, gone = 0 where id = ?", (remote, number))
+
+
+def meet_anew(db: sqlite3.Connection, number: int) -> None:
+    """Whatever is found under its name is met for the first time: nothing of it is ours, and nobody has decided about it. What was
+    applied while there was no such tag or list stays applied."""
+    _forget(db, number)
+    db.execute(
+        "update targets set first_met = null, found = 0, existing = null, applied = iif(remote is null, applied, null), "
+        "viewed = null, complete = 0 where id = ?", (number,),
+    )
 
 
 def set_gone(db: sqlite3.Connection, number: int) -> None:

@@ -70,6 +70,13 @@ def _withdraw(db: sqlite3.Connection, target: int, rows: Sequence[tuple[ProfileI
     doubt(db, target, [(profile, op, sent or "[]") for profile, op, maybe, sent in rows if maybe])
 
 
+def still_filling(store: Store, target: int, applied: Millis) -> bool:
+    """Whether adds that were approved when the target was *applied* first are still on their way: they are judged as that fill was."""
+    return store.one(
+        "select 1 from outbox where target = ? and op = ? and state in ('waiting', 'sending') and made <= ?", target, Op.ADD.value, applied,
+    ) is not None
+
+
 def recover(db: sqlite3.Connection) -> int:
     """After a start: what was being sent when we ended may have arrived. How many."""
     return db.execute("update outbox set state = 'waiting', maybe = 1 where state = 'sending'").rowcount

@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
+import sqlite3
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
+from connectors.base import Batch
 from sync.model import ExitCode
+from sync.store import outbox
+from tests.reconcile.platform import Death, pid
 from tests.reconcile.town import HEAD, VIP, WITHDRAWN, Town, town_in
 
 KEY = "vip/klaviyo/list"
@@ -25,6 +30,34 @@ def stuck(tmp_path: Path) -> Iterator[Town]:
     town.apply(name)
     assert (town.on(), town.waiting()) == (set(), 3)
     yield town
+    town.store.close()
+
+
+@pytest.mark.parametrize("way", ["apply", "sync"])
+def test_a_first_fill_that_was_cut_off_is_ended_by_the_same_apply_or_the_next_sync(tmp_path: Path, way: str) -> None:
+    town = town_in(tmp_path)
+    toy = town.toys["klaviyo"]
+    toy.capabilities = replace(toy.capabilities, batch=Batch(100, 100, together=True))
+    town.configure()
+    for number in range(1000):
+        town.person(number)
+    name, judged, _ = town.plan()
+    assert judged[KEY].refusals == ()
+    toy.script = ["ok", "ok", "die after"]
+    with pytest.raises(Death):
+        town.apply(name)
+    town.configure()
+    town.clock.advance(60)
+    with town.store.transaction() as db:
+        outbox.recover(db)
+    if way == "apply":
+        assert town.apply(name).refused == {}
+    else:
+        assert town.sync()[1] is ExitCode.OK
+    assert len(town.on()) == 1000
+    for number in range(1000, 1600):
+        town.person(number)
+    assert "guard adds" in town.sync()[0]["refused"][KEY], "the fill is over: the share counts again"
     town.store.close()
 
 
@@ -130,6 +163,33 @@ def test_a_finished_guarded_plan_applied_again_names_what_still_waits(tmp_path: 
     assert town.on() == {"p0", "p1", "p2"}
     assert town.apply(name).refused == {}
     town.store.close()
+
+
+@pytest.mark.parametrize("way", ["a plan", "the same apply"])
+def test_whom_a_person_puts_on_a_list_that_we_made_and_could_not_note_is_met_for_the_first_time(tmp_path: Path, way: str) -> None:
+    town = town_in(tmp_path)
+    town.configure(VIP.replace("{list: VIP}", "{list: VIP, manage: exclusive}"))
+    town.person(0)
+    name, _, _ = town.plan()
+    town.store.db.set_authorizer(_no_remote_is_noted)
+    with pytest.raises(sqlite3.DatabaseError):
+        town.apply(name)
+    town.store.db.set_authorizer(None)
+    for number in (7, 8):
+        town.toys["klaviyo"].person_adds("t1", pid(number))
+    if way == "a plan":
+        town.clock.advance(27 * 3600)
+        _, judged, _ = town.plan()
+        assert ([refusal.guard for refusal in judged[KEY].refusals], judged[KEY].state.found) == (["existing"], 2)
+    else:
+        assert "2 members were found there" in town.apply(name).refused[KEY]
+    assert town.on() == {"p7", "p8"}
+    town.store.close()
+
+
+def _no_remote_is_noted(action: int, table: str | None, column: str | None, *_: str | None) -> int:
+    noted = action == sqlite3.SQLITE_UPDATE and (table, column) == ("targets", "remote")
+    return sqlite3.SQLITE_DENY if noted else sqlite3.SQLITE_OK
 
 
 def test_a_call_that_the_run_before_could_not_note_is_in_doubt_in_the_next_one(stuck: Town) -> None:
