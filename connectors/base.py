@@ -397,6 +397,9 @@ class RetryPolicy:
     patience: float = 3600.0
 
 
+LONGEST_WAIT = 86_400.0                             # seconds; no documented limit asks for more than the rest of a day (HubSpot's)
+
+
 def backoff(policy: RetryPolicy, attempt: int, jitter: float) -> float:
     """Seconds before the try after *attempt* (from 1): exponential up to the cap, *jitter* in [0, 1) takes up to half off."""
     return float(min(policy.cap, policy.base * 2 ** (attempt - 1)) * (0.5 + jitter / 2))

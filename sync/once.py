@@ -15,7 +15,7 @@ from sync.reconcile import run as reconciling
 from sync.reconcile.report import guards_of, way_through
 from sync.reconcile.run import Judged, PlanGone, send
 from sync.reconcile.sender import Report
-from sync.store import outbox
+from sync.store import outbox, stepped
 from sync.street import Street, pull
 
 Pulling = Callable[[Street, Collection[str], bool | None], list[Pulled]]
@@ -43,6 +43,7 @@ def sync_once(
     """
     with street.store.transaction() as db:
         outbox.recover(db)                          # what the run before could not note, where this process lived on
+        stepped.disbelieve(db, street.clock.now())
     pulled = pulling(street, connections, complete)
     wrong = reconciling.look_at_targets(street, connections, complete=complete)
     judged = reconciling.judge_targets(street, evaluating(street))

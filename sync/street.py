@@ -19,7 +19,7 @@ from sync.evaluate.lives import carry_over
 from sync.ingest import pull as pulling
 from sync.ingest.pull import AnotherAccount, Pulled
 from sync.source import Source, as_asked, naming_of
-from sync.store import outbox, pasts, streams, terms
+from sync.store import outbox, pasts, stepped, streams, terms
 from sync.store.naming import Naming
 from sync.store.store import Store
 from sync.store.streams import StreamState
@@ -92,6 +92,7 @@ def open_street(config: Config, store: Store, clock: Clock, watch: Watch | None 
         raise ConfigError(problems)
     with store.transaction() as db:
         outbox.recover(db)
+        stepped.disbelieve(db, clock.now())
     terms.agree(store, {
         source.number: terms.terms_of(
             source.naming, config.settings.history, _called(source, StreamKind.EVENTS), _called(source, StreamKind.PARTS),
