@@ -6,7 +6,8 @@ by hand; after an unanswered add, it may be ours or a person's. Since when they 
 (`TellsJoining`):
 
 - an unanswered *add* was ours when the membership began with that call;
-- after an unanswered *remove* the membership is still the one we knew when it began well before that call.
+- after an unanswered *remove* the membership is still the one we knew when it began well before that call;
+- an *add* that was accepted, but need not have changed anything, is a person's when the membership began well before it.
 
 In doubt, and wherever the platform does not tell, it is a person's: it stays, and it is ours no more.
 """
@@ -18,6 +19,7 @@ from dataclasses import dataclass
 
 from connectors.base import MINUTE, SECOND, Millis, Op, ProfileId, RemoteTarget, TellsJoining
 from sync.source import Source
+from sync.store.memberships import EARLIER
 
 CALL: Millis = 150 * SECOND                         # a call is given up after so long: later than that it was not our call
 GRAIN: Millis = 5 * SECOND                          # stamps in whole seconds, and clocks that agree no better
@@ -45,8 +47,21 @@ def is_ours(doubt: Doubt, joined: Millis | None) -> bool:
 def told_ours(source: Source, remote: RemoteTarget, doubts: Sequence[Doubt]) -> dict[ProfileId, bool]:
     """For each doubt about a present member, whether the membership is ours; asks the platform where it tells. Raises
     PlatformError."""
-    joined: Mapping[ProfileId, Millis] = {}
-    connector = source.connector
-    if doubts and source.capabilities.joining_told and isinstance(connector, TellsJoining):
-        joined = connector.joined(remote, [doubt.profile for doubt in doubts])
+    joined = _joined(source, remote, [doubt.profile for doubt in doubts])
     return {doubt.profile: is_ours(doubt, joined.get(doubt.profile)) for doubt in doubts}
+
+
+def theirs(source: Source, remote: RemoteTarget, claims: Mapping[ProfileId, Millis]) -> frozenset[ProfileId]:
+    """Of members whom we *claim* since we added them, those who were there before. Asked only of a platform that does not tell what
+    an add changed and can be asked for some members by name. Raises PlatformError."""
+    if source.capabilities.effect_told or not source.capabilities.lookup:
+        return frozenset()
+    joined = _joined(source, remote, list(claims))
+    return frozenset(profile for profile, at in joined.items() if at + EARLIER <= claims[profile])
+
+
+def _joined(source: Source, remote: RemoteTarget, profiles: Sequence[ProfileId]) -> Mapping[ProfileId, Millis]:
+    connector = source.connector
+    if profiles and source.capabilities.joining_told and isinstance(connector, TellsJoining):
+        return connector.joined(remote, profiles)
+    return {}

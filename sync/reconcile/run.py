@@ -339,7 +339,7 @@ def enqueue(street: Street, each: Judged, changes: Sequence[Change], *, plan_nam
             memberships.set_remote(db, state.id, made.id)
         decision = "keep" if existing else {Existing.KEEP: "keep", Existing.ADOPT: "adopt"}.get(each.spec.existing)
         if decision and state.existing != decision:
-            memberships.set_existing(db, state.id, decision, now)
+            memberships.set_existing(db, state.id, decision)
         memberships.set_applied(db, state.id, each.rule, now)
         count = outbox.enqueue(db, state.id, [(c.op, c.profile, ContactId(c.contact)) for c in changes], now)
         db.execute("update plans set handed_over = json_insert(handed_over, '$[#]', ?) where id = ?", (each.key, plan_name))

@@ -14,7 +14,7 @@ platform that takes nothing is down: after as many calls in a row as the policy 
 from __future__ import annotations
 
 import random
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from connectors.base import (
@@ -36,7 +36,7 @@ from connectors.base import (
 )
 from connectors.base import backoff as curve
 from sync.crash import crash_point
-from sync.reconcile.doubt import Doubt, told_ours
+from sync.reconcile.doubt import Doubt, theirs, told_ours
 from sync.reconcile.views import read_view
 from sync.source import Source
 from sync.store import memberships, outbox
@@ -162,17 +162,25 @@ class Sender:
         if not removes:
             return list(batch)
         try:
+            claims = memberships.owned_since(self.store, removes[0].target)
             there = self._look(removes, remote)
-            doubts = [Doubt(r.profile, r.op, r.sent) for r in removes if r.maybe and there.get(r.profile, False)]
-            ours = told_ours(self.source, remote, doubts)
+            foreign = self._theirs([letter for letter in removes if there.get(letter.profile, False)], remote, claims)
         except PlatformError as error:
             self._unsent(batch, _as_verdict(error))
             return []
         gone = [letter for letter in removes if not there.get(letter.profile, False)]
-        foreign = [letter for letter in removes if not ours.get(letter.profile, True)]
         self._let_be(gone, foreign)
         left = {letter.id for letter in (*gone, *foreign)}
         return [letter for letter in batch if letter.id not in left]
+
+    def _theirs(self, removes: Sequence[Letter], remote: RemoteTarget, claims: Mapping[ProfileId, Millis]) -> list[Letter]:
+        """Removes of members that are a person's, as far as can be known; *claims*: whom we held for ours before we looked. Raises
+        PlatformError."""
+        ours = told_ours(self.source, remote, [Doubt(letter.profile, letter.op, letter.sent) for letter in removes if letter.maybe])
+        known = {letter.profile: claims[letter.profile] for letter in removes if letter.profile in claims}
+        lost = known.keys() - memberships.owned(self.store, removes[0].target)             # by the listing that was our look
+        lost |= theirs(self.source, remote, known)
+        return [letter for letter in removes if letter.profile in lost or not ours.get(letter.profile, True)]
 
     def _let_be(self, gone: Sequence[Letter], foreign: Sequence[Letter]) -> None:
         now = self.clock.now()
@@ -285,7 +293,11 @@ class Sender:
     def _accepted(self, db: Database, letter: Letter, effect: Effect, now: Millis, *, ours: bool) -> None:
         changed = effect is not Effect.ALREADY or ours
         if letter.op is Op.ADD:
-            memberships.confirm_add(db, letter.target, letter.profile, now, ours=changed)
+            untold = letter.maybe and effect is Effect.UNTOLD          # this call, an earlier one, or a person between them
+            first = min(letter.sent, default=now) if letter.maybe else now
+            memberships.confirm_add(db, letter.target, letter.profile, now, ours=changed and not untold, sent=first)
+            if untold:
+                outbox.leave_in_doubt(db, letter)
             self.report.added += changed
         else:
             memberships.confirm_remove(db, letter.target, letter.profile, now)

@@ -8,9 +8,11 @@ from dataclasses import dataclass
 
 import orjson
 
-from connectors.base import Millis, Op, ProfileId, RemoteTarget
+from connectors.base import HOUR, Millis, Op, ProfileId, RemoteTarget
 from sync.model import ContactId
 from sync.store.store import Store, digest_of
+
+EARLIER: Millis = HOUR                              # so long before our add somebody else's was, however far the clocks are apart
 
 # --- targets ----------------------------------------------------------------------------------------------------------------
 
@@ -103,11 +105,11 @@ def set_applied(db: sqlite3.Connection, number: int, rule: str, now: Millis) -> 
     db.execute("update targets set applied = coalesce(applied, ?), rule = ? where id = ?", (now, rule, number))
 
 
-def set_existing(db: sqlite3.Connection, number: int, decision: str, now: Millis) -> None:
+def set_existing(db: sqlite3.Connection, number: int, decision: str) -> None:
     """Members found at first contact: "keep" leaves them to whoever put them there, "adopt" makes them ours."""
     db.execute("update targets set existing = ? where id = ?", (decision, number))
     if decision == "adopt":
-        db.execute("insert or ignore into owned select target, profile, ? from members where target = ?", (now, number))
+        db.execute("insert or ignore into owned select target, profile, since from members where target = ?", (number,))
 
 
 # --- views ------------------------------------------------------------------------------------------------------------------
@@ -118,7 +120,8 @@ def write_view(
     joined: Mapping[ProfileId, Millis] | None = None,
 ) -> None:
     """A complete listing read from *began* on; *joined*: since when, where the platform tells it (else it is when we first saw
-    them). What we confirmed within *lag* before that outranks the listing."""
+    them). What we confirmed within *lag* before that outranks the listing. Ours are no more those who are not there, and those who
+    were there well before we added them."""
     told, there = joined or {}, list(listed)
     db.execute("delete from confirmed where target = ? and at < ?", (number, began - lag))
     db.execute(
@@ -135,6 +138,10 @@ def write_view(
     )
     db.execute(
         "delete from owned where target = ?1 and profile not in (select profile from members where target = ?1)", (number,),
+    )
+    db.execute(                                     # they were on before our add: a person's, which our add changed nothing about
+        "delete from owned where target = ?1 and since >= ?2 + "
+        "(select since from members m where m.target = ?1 and m.profile = owned.profile)", (number, EARLIER),
     )
     (count,) = db.execute("select count(*) from members where target = ?", (number,)).fetchone()
     db.execute(
@@ -161,15 +168,23 @@ def members(store: Store, number: int) -> dict[ProfileId, ContactId | None]:
 
 
 def owned(store: Store, number: int) -> frozenset[ProfileId]:
-    return frozenset(row[0] for row in store.rows("select profile from owned where target = ?", number))
+    return frozenset(owned_since(store, number))
 
 
-def confirm_add(db: sqlite3.Connection, number: int, profile: ProfileId, now: Millis, *, ours: bool) -> None:
-    """The platform accepted our add; *ours* unless it said that the profile was on the target already."""
+def owned_since(store: Store, number: int) -> dict[ProfileId, Millis]:
+    """Profiles that we put there, and when."""
+    return dict(store.rows("select profile, since from owned where target = ?", number))
+
+
+def confirm_add(
+    db: sqlite3.Connection, number: int, profile: ProfileId, now: Millis, *, ours: bool, sent: Millis | None = None,
+) -> None:
+    """The platform accepted our add, of which the first call was *sent* then (None: now); *ours* unless it said that the profile was
+    on the target already."""
     db.execute("insert or ignore into members values (?, ?, ?)", (number, profile, now))
     db.execute("insert or replace into confirmed values (?, ?, ?, ?)", (number, profile, Op.ADD.value, now))
     if ours:
-        db.execute("insert or ignore into owned values (?, ?, ?)", (number, profile, now))
+        db.execute("insert or ignore into owned values (?, ?, ?)", (number, profile, now if sent is None else sent))
 
 
 def confirm_remove(db: sqlite3.Connection, number: int, profile: ProfileId, now: Millis) -> None:
@@ -209,7 +224,10 @@ def settle(
 ) -> None:
     """After a complete listing: which of the members in doubt are *ours*, which are *foreign*. A call made within *lag* before
     the listing *began* may show later only: its doubt stays."""
-    db.executemany("insert or ignore into owned values (?, ?, ?)", [(number, profile, began) for profile in ours])
+    db.executemany(
+        "insert or ignore into owned select target, profile, since from members where target = ? and profile = ?",
+        [(number, profile) for profile in ours],
+    )
     for profile in foreign:
         disown(db, number, profile)
     db.execute(                                     # adds that are there, removes that are not (or no longer ours): nothing to send

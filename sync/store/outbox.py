@@ -174,10 +174,16 @@ def hold(db: sqlite3.Connection, connection: int, until: Millis, *, forgive: boo
 
 def dead(db: sqlite3.Connection, letter: Letter, reason: str) -> None:
     """Given up: waits for a person. What may have happened is settled by the next complete listing."""
-    maybe, sent = db.execute("select maybe, sent from outbox where id = ?", (letter.id,)).fetchone()
+    (maybe,) = db.execute("select maybe from outbox where id = ?", (letter.id,)).fetchone()
     db.execute("update outbox set state = 'dead', reason = ? where id = ?", (reason, letter.id))
     if maybe:
-        doubt(db, letter.target, [(letter.profile, letter.op.value, sent or "[]")])
+        leave_in_doubt(db, letter)
+
+
+def leave_in_doubt(db: sqlite3.Connection, letter: Letter) -> None:
+    """Which of its calls took effect, if any, is settled by the next complete listing."""
+    (sent,) = db.execute("select sent from outbox where id = ?", (letter.id,)).fetchone()
+    doubt(db, letter.target, [(letter.profile, letter.op.value, sent or "[]")])
 
 
 def counts(store: Store) -> dict[str, dict[str, int]]:

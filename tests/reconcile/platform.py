@@ -138,8 +138,10 @@ class Toy:
         self.looked |= {(target.id, profile) for profile in there}
         if fault == "empty":
             there = []
+        able = self.capabilities
+        since = self.joined(target, there) if able.joining_told and able.lookup else {}
         half = len(there) // 2
-        yield MemberPage(there[:half])
+        yield MemberPage(there[:half], joined=since)
         if fault == "short":
             yield MemberPage(there[half : len(there) - 1], last=True, complete=False)
         elif fault != "cut":
@@ -328,4 +330,4 @@ def place_in(folder: Path, **changes: object) -> Place:
     return Place(store, clock, toy, source)
 
 
-LONG = 20 * MINUTE
+LONG = 80 * MINUTE

@@ -101,7 +101,8 @@ class Actors(RuleBasedStateMachine):
 
     def nobody_could_know(self, key: str, contact: int) -> bool:
         """A person takes somebody off whom we had added, and puts them back before we look: that looks as if nothing had
-        happened. And where the platform does not say that an add changed nothing, an accepted add is ours."""
+        happened. And where the platform neither says that an add changed nothing nor can be asked for some members by name, an
+        accepted add is ours."""
         ours = pid(contact) in self.place.owned(key)
         state = self.place.state(key)
         waits = self.place.store.one("select op, maybe from outbox where target = ? and profile = ?", state.id, pid(contact))
@@ -109,7 +110,8 @@ class Actors(RuleBasedStateMachine):
         withdrawn = self.place.store.one("select 1 from doubts where target = ? and profile = ?", state.id, pid(contact))
         if ours and not removing and not withdrawn:
             return True
-        return not self.place.source.capabilities.effect_told
+        capabilities = self.place.source.capabilities
+        return not capabilities.effect_told and not capabilities.lookup
 
     def remote(self, key: str) -> str:
         remote = self.place.state(key).remote
@@ -154,13 +156,19 @@ class Terse(Actors):
     tells: ClassVar[dict[str, object]] = {"effect_told": False, "lookup": False}
 
 
+class Curt(Actors):
+    """An accepted call is all it says; members can be looked up, and since when they are."""
+
+    tells: ClassVar[dict[str, object]] = {"effect_told": False}
+
+
 class Mute(Actors):
     """Does not tell since when somebody is a member."""
 
     tells: ClassVar[dict[str, object]] = {"joining_told": False}
 
 
-MACHINES = (Open, Terse, Mute)
+MACHINES = (Open, Terse, Curt, Mute)
 QUIET = (HealthCheck.too_slow, HealthCheck.filter_too_much, HealthCheck.data_too_large)
 
 

@@ -339,6 +339,60 @@ def test_an_add_that_a_person_made_after_our_lost_one_is_not_ours(place: Place) 
     assert place.owned(key) == frozenset()
 
 
+@pytest.mark.parametrize("listed", [True, False])
+def test_whom_a_person_put_there_long_before_our_add_stays_where_an_add_does_not_tell_what_it_changed(places: Places, listed: bool) -> None:
+    place = places(effect_told=False)
+    place.know(1)
+    key = place.target()
+    place.toy.person_adds("t1", pid(0))
+    place.clock.advance(LONG / 1000)
+    place.approve(key, {0})                             # by the view of before
+    place.send()
+    place.clock.advance(LONG / 1000)
+    if listed:
+        place.look(key)
+        assert place.owned(key) == frozenset()
+    place.approve(key, set())
+    place.send()
+    assert list(place.remote(key)) == [pid(0)]
+    assert place.owned(key) == frozenset()
+    assert not place.letters()
+
+
+@pytest.mark.parametrize(("fate", "ours"), [("after", True), ("before", False)])
+def test_an_add_sent_twice_is_whose_it_was_when_it_began_where_an_add_does_not_tell(places: Places, fate: str, ours: bool) -> None:
+    place = places(effect_told=False)
+    place.know(1)
+    key = place.target()
+    place.approve(key, {0})
+    place.toy.script = [fate]
+    place.send(batches=1)
+    place.clock.advance(LONG / 1000)
+    place.toy.person_adds("t1", pid(0))                 # where our first call did nothing
+    place.clock.advance(LONG / 1000)
+    place.send()
+    place.clock.advance(LONG / 1000)
+    place.look(key)
+    assert place.owned(key) == ({pid(0)} if ours else frozenset())
+    place.look(key)
+    assert place.owned(key) == ({pid(0)} if ours else frozenset())
+
+
+def test_who_was_adopted_is_ours_however_long_they_had_been_there(places: Places) -> None:
+    place = places(effect_told=False)
+    place.know(1)
+    place.toy.create("tag", "VIP", "")
+    place.toy.person_adds("t1", pid(0), fair=True)
+    place.clock.advance(LONG / 1000)
+    key = place.target()
+    with place.store.transaction() as db:
+        memberships.set_existing(db, place.state(key).id, "adopt")
+    place.look(key)
+    place.approve(key, set())
+    place.send()
+    assert place.remote(key) == {}
+
+
 @pytest.mark.parametrize("fate", ["before", "die before"])
 def test_a_remove_that_may_have_been_sent_and_was_not_is_sent_again(place: Place, fate: str) -> None:
     key = filled(place, 1)
