@@ -87,13 +87,17 @@ class Following:
     def __post_init__(self) -> None:
         self.live = Live(self.street.store, self.street.config, self.street.sources)
         self.may_go = self.street.config.schedule.apply.data is Apply.AUTO
+        self.problems: Mapping[str, str] = {}       # of the last run: what these are of waits for the next one
 
     def run(self) -> None:
         """Pull, evaluate, plan, send; what came of it is said and recorded, whatever it was."""
         self.street.failures.clear()
-        self._recorded("run", lambda: sync_once(
-            self.street, data_may_go=self.may_go, pulling=self._pull, evaluating=self._whole_evaluation,
-        ))
+        self._recorded("run", self._run)
+
+    def _run(self) -> tuple[dict[str, Any], ExitCode]:
+        outcome, code = sync_once(self.street, data_may_go=self.may_go, pulling=self._pull, evaluating=self._whole_evaluation)
+        self.problems = outcome["problems"]
+        return outcome, code
 
     def meanwhile(self) -> Millis | None:
         """Tick if there is something to do, and bring what changed to its targets; when there is more to do."""
@@ -109,8 +113,9 @@ class Following:
         return self.live.next_due
 
     def _settle(self, diff: Diff) -> tuple[dict[str, Any], ExitCode]:
-        """The targets of the segments that changed, by the same rules as in a run."""
+        """The targets of the segments that changed, by the same rules as in a run, and not those that the run passed over."""
         judged = judge_targets(self.street, self._evaluation(self.street), only=diff.segments)
+        judged = [each for each in judged if each.key not in self.problems]
         outcome, _ = settle(self.street, judged, {}, self.may_go)
         return outcome, ExitCode.FAILED if outcome["problems"] else ExitCode.REFUSED if outcome["refused"] else ExitCode.OK
 

@@ -19,6 +19,7 @@ from dataclasses import dataclass, field
 
 from connectors.base import (
     BATCH_REFUSED,
+    MINUTE,
     Accepted,
     Clock,
     Effect,
@@ -47,6 +48,7 @@ from sync.store.streams import Database
 
 Sent = Callable[[str, int, int], None]              # connection, letters done, letters in all
 LONGEST_SLEEP = 5.0                                 # seconds
+LOOK_GOOD_FOR: Millis = 10 * MINUTE                 # a listing tells for so long who may be removed, in a round that takes hours
 
 
 def silent(connection: str, done: int, total: int) -> None:
@@ -198,7 +200,8 @@ class Sender:
         if self.source.capabilities.lookup:
             return self.source.connector.look(remote, [letter.profile for letter in removes])
         state = self._state(removes[0].target)
-        if state and (not state.complete or (state.viewed or 0) < self.began or any(letter.maybe for letter in removes)):
+        since = max(self.began, self.clock.now() - LOOK_GOOD_FOR)
+        if state and (not state.complete or (state.viewed or 0) < since or any(letter.maybe for letter in removes)):
             why = read_view(self.store, self.source, state, self.clock)
             after = self._state(state.id)
             if why:

@@ -10,19 +10,23 @@ import subprocess
 import sys
 import threading
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 from queue import Empty, Queue
 
 import pytest
 
-from connectors.base import DAY, HOUR, SECOND, SystemClock, VirtualClock
+from connectors.base import DAY, HOUR, SECOND, FaultKind, PlatformError, SystemClock, VirtualClock
 from connectors.sandbox.server import Sandbox
 from connectors.sandbox.world import random_world
 from sync.cli.common import opened, read_config
 from sync.daemon.service import Following, _until_due
+from sync.street import pull
 from tests.cli.ground import SEGMENTS, Ground, said
 from tests.e2e.stage import write_config
 from tests.e2e.test_real_clock import buy
+from tests.reconcile.platform import Toy
+from tests.reconcile.town import HEAD, town_in
 
 PATIENCE = 30.0
 
@@ -220,6 +224,38 @@ def test_time_alone_takes_somebody_out_and_their_tag_off_between_two_pulls(appli
     assert buyer["id"] not in buyers(applied)
     assert applied.data("verify")["differences"] == {}
     assert applied.data("runs")[0]["command"] == "tick"
+
+
+class Torn(Toy):
+    """Its audience cannot be told while it is *torn*."""
+
+    torn = False
+
+    def audience(self, ref: str) -> str:
+        if self.torn:
+            raise PlatformError("toy", "GET /audiences", FaultKind.INVALID, code="several audiences of that name")
+        return ref
+
+
+def test_a_target_that_the_run_passed_over_waits_for_the_next_run_between_them_too(tmp_path: Path) -> None:
+    town = town_in(tmp_path)
+    able = replace(town.toys["klaviyo"].capabilities, audiences=True)
+    town.toys["klaviyo"] = toy = Torn(town.clock, able, account_id="account of klaviyo")
+    town.configure(head=HEAD + "schedule: {apply: {data: auto}}\n")
+    town.person(0)
+    town.plan()
+    town.apply()
+    following = Following(town.street, lambda line: None)
+    toy.torn = True
+    following.run()
+    town.person(1)
+    pull(town.street)
+    following.meanwhile()
+    assert town.on() == {"p0"}
+    toy.torn = False
+    following.run()
+    assert town.on() == {"p0", "p1"}
+    town.store.close()
 
 
 def buyers(ground: Ground) -> set[str]:

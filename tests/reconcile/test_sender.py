@@ -339,6 +339,17 @@ def test_an_add_that_a_person_made_after_our_lost_one_is_not_ours(place: Place) 
     assert place.owned(key) == frozenset()
 
 
+def test_in_a_round_that_takes_long_the_members_are_listed_again_before_somebody_is_removed(places: Places) -> None:
+    place = places(lookup=False)
+    key = filled(place, 1)
+    place.approve(key, set())
+    listings = place.toy.listings
+    place.toy.script = ["throttled 900"]
+    place.send()
+    assert place.toy.listings == listings + 2
+    assert place.remote(key) == {}
+
+
 @pytest.mark.parametrize("listed", [True, False])
 def test_whom_a_person_put_there_long_before_our_add_stays_where_an_add_does_not_tell_what_it_changed(places: Places, listed: bool) -> None:
     place = places(effect_told=False)
