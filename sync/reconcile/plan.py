@@ -24,7 +24,7 @@ class View:
 @dataclass(frozen=True, slots=True)
 class Standing:
     """*barred*: consent withdrawn or suppressed; *ungranted*: not known to be given, where the target wants it known; *frozen*:
-    consent that we cannot read; *reachable*: has a live profile there."""
+    consent that we cannot read, or maybe one person with somebody kept out; *reachable*: has a live profile there."""
 
     barred: frozenset[ContactId]
     frozen: frozenset[ContactId]

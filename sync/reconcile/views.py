@@ -12,7 +12,7 @@ from sync.model import ContactId
 from sync.reconcile.doubt import Doubt, told_ours
 from sync.reconcile.plan import Standing, View
 from sync.source import Source
-from sync.store import memberships
+from sync.store import memberships, people
 from sync.store.memberships import TargetState
 from sync.store.store import Store
 
@@ -137,6 +137,17 @@ class People:
         return memberships.unreadable(self._store)
 
     @cached_property
+    def _unmerged(self) -> list[set[int]]:
+        with self._store.reading() as db:
+            return people.unmerged(db)
+
+    def _frozen(self, barred: frozenset[ContactId]) -> frozenset[ContactId]:
+        """Whose consent cannot be read, and who may be one person with somebody like that or with one of *barred*: were they added, a
+        merge that waits could show that they had withdrawn; were they removed, it could show to be false."""
+        kept_out = [group for group in self._unmerged if not (group.isdisjoint(barred) and group.isdisjoint(self._unreadable))]
+        return self._unreadable.union(*(map(ContactId, group - barred) for group in kept_out))
+
+    @cached_property
     def _granted(self) -> frozenset[ContactId]:
         return memberships.granted(self._store)
 
@@ -148,9 +159,10 @@ class People:
         """For one target. *audience* and *scope* (of a subscription type) are the platform's ids. Whoever left or was
         suppressed on a list itself is barred from that list, too."""
         scopes = [s for s in (scope, state.remote.id if state.remote else None) if s]
+        barred = self._barred_on(state.connection, audience) | memberships.barred_from(self._store, state.connection, scopes)
         return Standing(
-            barred=self._barred_on(state.connection, audience) | memberships.barred_from(self._store, state.connection, scopes),
-            frozen=self._unreadable,
+            barred=barred,
+            frozen=self._frozen(barred),
             reachable=self._reachable(state.connection, audience, memberships.refused(self._store, state.id)),
             granted=self._granted if spec.require is Require.GRANTED else None,
             stuck=memberships.stuck(self._store, state.id),

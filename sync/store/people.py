@@ -9,6 +9,7 @@ still holds: while pages go by, two people who swapped addresses seem to share o
 from __future__ import annotations
 
 import sqlite3
+from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from operator import itemgetter
@@ -315,6 +316,15 @@ def settle(db: sqlite3.Connection, connection: int, now: Millis) -> tuple[int, i
         _merge(db, into, now)
     db.execute("delete from merges where held = 0 and connection = ?", (connection,))
     return len(into), 0
+
+
+def unmerged(db: sqlite3.Connection) -> list[set[int]]:
+    """Contacts that are one person if all is true that was noted and not carried out yet, held or not: each such group."""
+    wanted = db.execute("select survivor, absorbed from merges").fetchall()
+    groups = defaultdict[int, set[int]](set)
+    for contact, survivor in _groups((_root(db, survivor), _root(db, absorbed)) for survivor, absorbed in wanted).items():
+        groups[survivor] |= {contact, survivor}
+    return list(groups.values())
 
 
 def _drop_untrue(db: sqlite3.Connection) -> None:
