@@ -151,19 +151,22 @@ class People:
     def _granted(self) -> frozenset[ContactId]:
         return memberships.granted(self._store)
 
+    def _granted_for(self, connection: int, scope: str | None) -> frozenset[ContactId]:
+        return self._granted if scope is None else self._granted | memberships.granted_for(self._store, connection, scope)
+
     def _barred_on(self, connection: int, audience: str) -> frozenset[ContactId]:
         """Who withdrew anywhere is the same set for every target, and read once."""
         return self._barred(0, "") if self._where is Withdrawn.ANYWHERE else self._barred(connection, audience)
 
     def standing(self, spec: TargetSpec, state: TargetState, audience: str, scope: str | None) -> Standing:
         """For one target. *audience* and *scope* (of a subscription type) are the platform's ids. Whoever left or was
-        suppressed on a list itself is barred from that list, too."""
+        suppressed on a list itself is barred from that list, too; a list grants nothing, and its id may be that of a type, too."""
         scopes = [s for s in (scope, state.remote.id if state.remote else None) if s]
         barred = self._barred_on(state.connection, audience) | memberships.barred_from(self._store, state.connection, scopes)
         return Standing(
             barred=barred,
             frozen=self._frozen(barred),
             reachable=self._reachable(state.connection, audience, memberships.refused(self._store, state.id)),
-            granted=self._granted if spec.require is Require.GRANTED else None,
+            granted=self._granted_for(state.connection, scope) if spec.require is Require.GRANTED else None,
             stuck=memberships.stuck(self._store, state.id),
         )

@@ -292,8 +292,13 @@ def unreadable(store: Store) -> frozenset[ContactId]:
 
 
 def granted(store: Store) -> frozenset[ContactId]:
-    """Contacts whose e-mail consent is known to be given, on some platform."""
-    return frozenset(row[0] for row in store.rows(_GRANTED + "1"))
+    """Contacts whose e-mail consent is known to be given as a whole, on some platform."""
+    return frozenset(row[0] for row in store.rows(_GRANTED + "s.scope = ''"))
+
+
+def granted_for(store: Store, connection: int, scope: str) -> frozenset[ContactId]:
+    """Contacts who are known to have consented to the subscription type *scope* of a connection."""
+    return frozenset(row[0] for row in store.rows(_GRANTED + "s.connection = ? and s.scope = ?", connection, scope))
 
 
 def digest_of_ownership(store: Store, targets: Mapping[str, TargetState]) -> dict[str, str]:

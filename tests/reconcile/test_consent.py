@@ -14,7 +14,7 @@ from connectors.base import Consent, ConsentState
 from sync.cli.show import show_plan
 from sync.store import people
 from tests.reconcile.platform import pid
-from tests.reconcile.town import GRANTED, UNREADABLE, WITHDRAWN, Town
+from tests.reconcile.town import GRANTED, UNREADABLE, VIP, WITHDRAWN, Town
 from tests.store.ground import contact_of, new_store, profile, write
 
 KEY = "vip/klaviyo/list"
@@ -112,6 +112,40 @@ def test_the_plan_says_why_contacts_are_frozen(town: Town) -> None:
     doubled(town, MANY, WITHDRAWN)
     text = show_plan(town.plan()[2])
     assert f"{MANY} contacts frozen: their consent cannot be read, or they may be one person with somebody kept out" in text
+
+
+def granted_for(*scopes: str) -> list[Consent]:
+    return [Consent("email", ConsentState.UNKNOWN), *(Consent("email", ConsentState.GRANTED, scope) for scope in scopes)]
+
+
+def test_a_grant_of_another_subscription_type_is_none_for_a_target_that_requires_it(town: Town) -> None:
+    town.configure(OF_HUBSPOT % ", subscription: news, require: granted")
+    town.person(0, on="hubspot", consent=granted_for("invoices"))
+    town.person(1, on="hubspot", consent=granted_for("invoices", "news"))
+    town.person(2, on="hubspot", consent=granted_for())
+    town.person(2, consent=[GRANTED])
+    name, judged, _ = town.plan()
+    assert judged["vip/hubspot/list"].plan.barred == 1
+    town.apply(name)
+    assert town.on(connection="hubspot") == {"p1", "p2"}
+
+
+def test_a_grant_of_one_type_counts_on_its_own_connection_only(town: Town) -> None:
+    town.configure(VIP.replace("{list: VIP}", "{list: VIP, require: granted}"))
+    town.person(0)
+    town.person(0, on="hubspot", consent=granted_for("news", "t1"))
+    town.apply(town.plan()[0])
+    assert town.on() == set()
+
+
+def test_without_a_type_only_a_grant_of_everything_will_do_whatever_the_lists_id(town: Town) -> None:
+    town.configure(OF_HUBSPOT % ", require: granted")
+    town.person(0, on="hubspot", consent=granted_for("t1"))
+    town.person(1, on="hubspot", consent=[GRANTED])
+    town.apply(town.plan()[0])
+    town.apply(town.plan()[0])
+    assert town.toys["hubspot"].names == {"t1": "VIP"}
+    assert town.on(connection="hubspot") == {"p1"}
 
 
 @settings(max_examples=60, deadline=None, derandomize=True, database=None)
