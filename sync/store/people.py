@@ -240,7 +240,7 @@ class _Page:
         self.db.execute(
             "delete from consents as old where connection = ?1 and profile = ?2 and exists (select 1 from consents c "
             "where c.connection = ?1 and c.profile = ?3 and c.channel = old.channel and c.scope = old.scope "
-            "and c.state = old.state and c.suppressed >= old.suppressed)", (self.connection, absorbed, survivor),
+            "and c.state in (old.state, 'withdrawn') and c.suppressed >= old.suppressed)", (self.connection, absorbed, survivor),
         )
 
 

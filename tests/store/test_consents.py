@@ -157,9 +157,9 @@ def test_what_was_withdrawn_from_one_type_is_lifted_by_a_grant_of_it_or_of_every
     assert memberships.barred_from(store, 2, ["news"]) == set()
 
 
-def merged(store: Store, survivor: tuple[Consent, ...]) -> frozenset[int]:
-    """Who is barred once h1, which withdrew, went into h2."""
-    write(store, 2, profile("h1", "one@example.com", consent=WITHDRAWN))
+def merged(store: Store, survivor: tuple[Consent, ...], known: tuple[Consent, ...] = WITHDRAWN) -> frozenset[int]:
+    """Who is barred once h1, of which that is *known*, went into h2."""
+    write(store, 2, profile("h1", "one@example.com", consent=known))
     write(store, 2, profile("h2", "one@example.com", consent=survivor, absorbed=["h1"]))
     settle(store, 2)
     return barred(store)
@@ -169,8 +169,9 @@ def test_what_a_merged_profile_withdrew_bars_its_survivor(store: Store) -> None:
     assert merged(store, UNKNOWN) == {0}
 
 
-def test_a_survivor_that_took_the_opt_out_along_may_take_it_back(store: Store) -> None:
-    assert merged(store, WITHDRAWN) == {0}
+@pytest.mark.parametrize("known", [WITHDRAWN, SUPPRESSED])
+def test_a_survivor_that_took_the_opt_out_along_may_take_it_back(store: Store, known: tuple[Consent, ...]) -> None:
+    assert merged(store, (Consent("email", ConsentState.WITHDRAWN, suppressed=True),), known) == {0}
     write(store, 2, profile("h2", "one@example.com", consent=UNKNOWN, absorbed=["h1"]))
     assert barred(store) == set()
 
