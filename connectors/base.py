@@ -203,8 +203,9 @@ class Consent:
 class Profile:
     """A profile as just read, whole. *fields* is the platform's own nested record (plain JSON), less what stands beside it.
 
-    *live*: can be put on a target (not archived). *email* as the platform spells it. *aliases*: further addresses that
-    belong to it. *absorbed*: ids of profiles merged into this one. *updated*: the platform's last-change time.
+    *live*: can be put on a target (not archived); of one that is not, UNKNOWN lifts no withdrawal. *email* as the platform
+    spells it. *aliases*: further addresses that belong to it. *absorbed*: ids of profiles merged into this one. *updated*: the
+    platform's last-change time.
     """
 
     id: ProfileId

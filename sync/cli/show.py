@@ -61,7 +61,8 @@ def _notes(target: Mapping[str, Any]) -> list[str]:
     if target["frozen_because"] and target["frozen_because"] not in target["withheld"]:
         lines.append(f"{target['target']} is frozen: {target['frozen_because']}")
     if target["frozen"]:
-        lines.append(f"{target['target']}: {counted(target['frozen'], 'contact')} frozen: their consent cannot be read")
+        lines.append(f"{target['target']}: {counted(target['frozen'], 'contact')} frozen: their consent cannot be read, or they may be one "
+                     "person with somebody kept out")
     return lines
 
 

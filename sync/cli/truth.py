@@ -2,7 +2,8 @@
 
     truth = (oracle ∩ live profiles there − barred) ∪ members that are not ours,  frozen people left out
 
-Identities are the generator's (`person`), so a mistake of ours in telling people apart shows.
+Identities are the generator's (`person`), so a mistake of ours in telling people apart shows. The rows say what is: of whoever was archived
+or erased after they had withdrawn, the truth cannot be told from them.
 """
 
 from __future__ import annotations

@@ -23,7 +23,7 @@ class View:
 @dataclass(frozen=True, slots=True)
 class Standing:
     """*barred*: consent withdrawn or suppressed; *ungranted*: not known to be given, where the target wants it known; *frozen*:
-    consent that we cannot read; *reachable*: the live profile that each has there."""
+    consent that we cannot read, or maybe one person with somebody kept out; *reachable*: the live profile that each has there."""
 
     barred: frozenset[ContactId]
     frozen: frozenset[ContactId]

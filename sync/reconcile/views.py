@@ -12,7 +12,7 @@ from sync.model import ContactId
 from sync.reconcile.doubt import Doubt, told_ours
 from sync.reconcile.plan import Standing, View
 from sync.source import Source
-from sync.store import memberships
+from sync.store import memberships, people
 from sync.store.memberships import TargetState
 from sync.store.store import Store
 
@@ -138,8 +138,22 @@ class People:
         return memberships.unreadable(self._store)
 
     @cached_property
+    def _unmerged(self) -> list[set[int]]:
+        with self._store.reading() as db:
+            return people.unmerged(db)
+
+    def _frozen(self, barred: frozenset[ContactId]) -> frozenset[ContactId]:
+        """Whose consent cannot be read, and who may be one person with somebody like that or with one of *barred*: were they added, a
+        merge that waits could show that they had withdrawn; were they removed, it could show to be false."""
+        kept_out = [group for group in self._unmerged if not (group.isdisjoint(barred) and group.isdisjoint(self._unreadable))]
+        return self._unreadable.union(*(map(ContactId, group - barred) for group in kept_out))
+
+    @cached_property
     def _granted(self) -> frozenset[ContactId]:
         return memberships.granted(self._store)
+
+    def _granted_for(self, connection: int, scope: str | None) -> frozenset[ContactId]:
+        return self._granted if scope is None else self._granted | memberships.granted_for(self._store, connection, scope)
 
     def _barred_on(self, connection: int, audience: str) -> frozenset[ContactId]:
         """Who withdrew anywhere is the same set for every target, and read once."""
@@ -147,12 +161,13 @@ class People:
 
     def standing(self, spec: TargetSpec, state: TargetState, audience: str, scope: str | None) -> Standing:
         """For one target. *audience* and *scope* (of a subscription type) are the platform's ids. Whoever left or was
-        suppressed on a list itself is barred from that list, too."""
+        suppressed on a list itself is barred from that list, too; a list grants nothing, and its id may be that of a type, too."""
         scopes = [s for s in (scope, state.remote.id if state.remote else None) if s]
+        barred = self._barred_on(state.connection, audience) | memberships.barred_from(self._store, state.connection, scopes)
         return Standing(
-            barred=self._barred_on(state.connection, audience) | memberships.barred_from(self._store, state.connection, scopes),
-            frozen=self._unreadable,
+            barred=barred,
+            frozen=self._frozen(barred),
             reachable=self._reachable(state.connection, audience, memberships.refused(self._store, state.id)),
-            granted=self._granted if spec.require is Require.GRANTED else None,
+            granted=self._granted_for(state.connection, scope) if spec.require is Require.GRANTED else None,
             stuck=memberships.stuck(self._store, state.id),
         )

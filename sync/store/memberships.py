@@ -269,11 +269,24 @@ def _dead(store: Store, target: int, op: Op) -> frozenset[ProfileId]:
     ))
 
 
+# A profile that is gone still says what it said last, until one of the same contact in the same place says later that it is granted.
+_SAYING = (
+    "select distinct p.contact from consents s join profiles p on p.connection = s.connection and p.id = s.profile "
+    "where s.channel = 'email' and (p.state != 'gone' or not exists (select 1 from profiles q "
+    "join consents g on g.connection = q.connection and g.profile = q.id where q.contact = p.contact and q.state != 'gone' "
+    "and q.connection = p.connection and q.audience = p.audience and g.channel = s.channel and g.scope in ('', s.scope) "
+    "and g.state = 'granted' and coalesce(g.at, g.seen) > coalesce(s.at, s.seen))) and "
+)
+_GRANTED = (
+    "select distinct p.contact from consents s join profiles p on p.connection = s.connection and p.id = s.profile "
+    "where s.channel = 'email' and p.state != 'gone' and s.state = 'granted' and "
+)
+
+
 def barred(store: Store, where: str, connection: int, audience: str) -> frozenset[ContactId]:
     """Contacts whose e-mail consent is withdrawn or suppressed: *where* "anywhere", on this "platform" or "audience"."""
     return frozenset(row[0] for row in store.rows(
-        "select distinct p.contact from consents s join profiles p on p.connection = s.connection and p.id = s.profile "
-        "where s.channel = 'email' and p.state != 'gone' and (s.state = 'withdrawn' or s.suppressed) and s.scope = '' "
+        _SAYING + "(s.state = 'withdrawn' or s.suppressed) and s.scope = '' "
         "and (?1 = 'anywhere' or (s.connection = ?2 and (?1 = 'platform' or p.audience = ?3)))", where, connection, audience,
     ))
 
@@ -281,26 +294,24 @@ def barred(store: Store, where: str, connection: int, audience: str) -> frozense
 def barred_from(store: Store, connection: int, scopes: Collection[str]) -> frozenset[ContactId]:
     """Contacts who withdrew from, or are suppressed on, one of *scopes* only: subscription types or lists of one connection."""
     return frozenset(row[0] for row in store.rows(
-        "select distinct p.contact from consents s join profiles p on p.connection = s.connection and p.id = s.profile "
-        "where s.channel = 'email' and p.state != 'gone' and (s.state = 'withdrawn' or s.suppressed) and s.connection = ? "
+        _SAYING + "(s.state = 'withdrawn' or s.suppressed) and s.connection = ? "  # noqa: S608 - our own words
         "and s.scope != '' and s.scope in (select value from json_each(?))", connection, orjson.dumps(list(scopes)).decode(),
     ))
 
 
 def unreadable(store: Store) -> frozenset[ContactId]:
     """Contacts with an e-mail consent that we cannot read: neither added nor removed."""
-    return frozenset(row[0] for row in store.rows(
-        "select distinct p.contact from consents s join profiles p on p.connection = s.connection and p.id = s.profile "
-        "where s.channel = 'email' and p.state != 'gone' and s.state = 'unreadable'",
-    ))
+    return frozenset(row[0] for row in store.rows(_SAYING + "s.state = 'unreadable'"))
 
 
 def granted(store: Store) -> frozenset[ContactId]:
-    """Contacts whose e-mail consent is known to be given, on some platform."""
-    return frozenset(row[0] for row in store.rows(
-        "select distinct p.contact from consents s join profiles p on p.connection = s.connection and p.id = s.profile "
-        "where s.channel = 'email' and p.state != 'gone' and s.state = 'granted'",
-    ))
+    """Contacts whose e-mail consent is known to be given as a whole, on some platform."""
+    return frozenset(row[0] for row in store.rows(_GRANTED + "s.scope = ''"))
+
+
+def granted_for(store: Store, connection: int, scope: str) -> frozenset[ContactId]:
+    """Contacts who are known to have consented to the subscription type *scope* of a connection."""
+    return frozenset(row[0] for row in store.rows(_GRANTED + "s.connection = ? and s.scope = ?", connection, scope))
 
 
 def digest_of_ownership(store: Store, targets: Mapping[str, TargetState]) -> dict[str, str]:

@@ -9,8 +9,9 @@ still holds: while pages go by, two people who swapped addresses seem to share o
 from __future__ import annotations
 
 import sqlite3
+from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from operator import itemgetter
 
 import orjson
@@ -21,6 +22,8 @@ from sync.store import border, owners, parts, pasts
 from sync.store.records import rederive
 
 MOST_MERGES = 20                                    # in one pull; more are held for a person
+_OUT = (ConsentState.WITHDRAWN, ConsentState.UNREADABLE)
+_FIRMNESS = (ConsentState.GRANTED, ConsentState.UNKNOWN, ConsentState.UNREADABLE, ConsentState.WITHDRAWN).index
 
 
 @dataclass(slots=True)
@@ -66,6 +69,7 @@ class _Page:
         self.contacts: list[tuple[ContactId, str, Millis]] = []
         self.profiles: list[tuple[object, ...]] = []
         self.consents: dict[ProfileId, tuple[Consent, ...]] = {}
+        self.before: dict[ProfileId, tuple[Consent, ...]] = {}          # what those that are not live consented to until now
         self.addresses: dict[Email, tuple[ContactId, str]] = {}
 
     def look_up(self, profiles: Sequence[Profile]) -> None:
@@ -84,6 +88,18 @@ class _Page:
             "select address, contact, role from addresses where address in (select value from json_each(?))", (addresses,),
         )
         self.owners = {row[0]: (ContactId(row[1]), row[2]) for row in rows}
+        self.before = self._consents_of([p.id for p in profiles if not p.live])
+
+    def _consents_of(self, ids: Sequence[ProfileId]) -> dict[ProfileId, tuple[Consent, ...]]:
+        """Each of *ids* with what the store knows of it."""
+        found = dict.fromkeys(ids, tuple[Consent, ...]())
+        rows = self.db.execute(
+            "select profile, channel, state, scope, suppressed, at from consents where connection = ? "
+            "and profile in (select value from json_each(?))", (self.connection, orjson.dumps(ids).decode()),
+        ) if ids else ()
+        for profile, channel, state, scope, suppressed, at in rows:
+            found[profile] += (Consent(channel, ConsentState(state), scope, bool(suppressed), at),)
+        return found
 
     def write(self, profile: Profile) -> None:
         address = self.canonical.get(profile.email)
@@ -116,12 +132,15 @@ class _Page:
         return contact
 
     def _write_profile(self, profile: Profile, contact: ContactId, address: Email | None) -> None:
-        state = "live" if profile.live else "archived"
+        state, consent = ("live", profile.consent) if profile.live else ("archived", self._lasting(profile))
         self.profiles.append((
-            self.connection, profile.id, contact, profile.audience, address, profile.email, state, int(mailable(profile.consent)),
+            self.connection, profile.id, contact, profile.audience, address, profile.email, state, int(mailable(consent)),
             profile.updated, self.sweep, border.json_text(profile.fields),
         ))
-        self.consents[profile.id] = profile.consent
+        self.consents[profile.id] = consent
+
+    def _lasting(self, profile: Profile) -> tuple[Consent, ...]:
+        return lasting(profile.consent, self.consents.get(profile.id, self.before[profile.id]))
 
     def flush(self) -> None:
         """Write what was gathered: at the end, and before anything that reads or changes single rows."""
@@ -159,6 +178,7 @@ class _Page:
                 for profile, consents in sorted(self.consents.items(), key=itemgetter(0)) for c in consents
             ])
         self.stored.update(self.consents)
+        self.before.update((profile, self.consents[profile]) for profile in self.before.keys() & self.consents.keys())
         self.consents = {}
 
     def _take_address(self, contact: ContactId, address: Email | None, old: str | None) -> None:
@@ -210,15 +230,38 @@ class _Page:
             self.joined.profiles.append(absorbed)
             return
         self.db.execute("update profiles set state = 'gone' where connection = ? and id = ?", (self.connection, absorbed))
+        self._speak_for(survivor, absorbed)
         self.touched.add(known[0])
         if known[0] != contact:
             want_merge(self.db, self.connection, known[0], contact, f"merged on {self.name}", self.now)
 
+    def _speak_for(self, survivor: ProfileId, absorbed: ProfileId) -> None:
+        """What *survivor* says of itself, too, it may also take back: the consent of *absorbed* bars no longer beside it."""
+        self.db.execute(
+            "delete from consents as old where connection = ?1 and profile = ?2 and exists (select 1 from consents c "
+            "where c.connection = ?1 and c.profile = ?3 and c.channel = old.channel and c.scope = old.scope "
+            "and c.state in (old.state, 'withdrawn') and c.suppressed >= old.suppressed)", (self.connection, absorbed, survivor),
+        )
+
+
+def lasting(told: Iterable[Consent], before: Iterable[Consent]) -> tuple[Consent, ...]:
+    """The consents of a profile that is not live: what was *told*, and what was withdrawn, suppressed or unreadable *before*, until it is
+    told to be granted. Of somebody who is archived a platform may say no more than that; it does not say that they want mail again."""
+    found = {(one.channel, one.scope): one for one in told}
+    for one in before:
+        if not one.suppressed and one.state not in _OUT:
+            continue
+        now = found.get((one.channel, one.scope), Consent(one.channel, ConsentState.UNKNOWN, one.scope))
+        if now.state is not ConsentState.GRANTED:
+            firmer = max(now, one, key=lambda each: _FIRMNESS(each.state))
+            now = replace(firmer, suppressed=now.suppressed or one.suppressed)
+        found[one.channel, one.scope] = now
+    return tuple(found.values())
+
 
 def mailable(consent: Iterable[Consent]) -> bool:
     """No whole-platform e-mail consent says withdrawn, suppressed or something unreadable."""
-    states = (ConsentState.WITHDRAWN, ConsentState.UNREADABLE)
-    return not any(c.channel == "email" and not c.scope and (c.suppressed or c.state in states) for c in consent)
+    return not any(c.channel == "email" and not c.scope and (c.suppressed or c.state in _OUT) for c in consent)
 
 
 def mark_gone(db: sqlite3.Connection, connection: int, ids: Iterable[ProfileId], now: Millis) -> None:
@@ -273,6 +316,15 @@ def settle(db: sqlite3.Connection, connection: int, now: Millis) -> tuple[int, i
         _merge(db, into, now)
     db.execute("delete from merges where held = 0 and connection = ?", (connection,))
     return len(into), 0
+
+
+def unmerged(db: sqlite3.Connection) -> list[set[int]]:
+    """Contacts that are one person if all is true that was noted and not carried out yet, held or not: each such group."""
+    wanted = db.execute("select survivor, absorbed from merges").fetchall()
+    groups = defaultdict[int, set[int]](set)
+    for contact, survivor in _groups((_root(db, survivor), _root(db, absorbed)) for survivor, absorbed in wanted).items():
+        groups[survivor] |= {contact, survivor}
+    return list(groups.values())
 
 
 def _drop_untrue(db: sqlite3.Connection) -> None:

@@ -161,6 +161,22 @@ def test_a_missing_secret_is_code_2_with_its_place(ground: Ground) -> None:
         assert "is not there" in refused.err
 
 
+@pytest.mark.parametrize("deed", ["archive", "erase"])
+def test_who_unsubscribed_stays_off_other_platforms_when_staff_archive_or_erase_them(ground: Ground, deed: str) -> None:
+    mailchimp, klaviyo = (ground.sandbox.applications[name] for name in ("mailchimp", "klaviyo"))
+    mailchimp.act("create_profile", email="left@shop.example", standing="withdrawn")
+    profile = klaviyo.act("create_profile", email="left@shop.example", standing="granted")["id"]
+    klaviyo.act("happen", email="left@shop.example", kind="order_placed", value=5_000_000)
+    ground.clock.advance(3600)
+    assert (ground("plan").code, ground("apply").code) == (0, 0)
+    mailchimp.act(deed, email="left@shop.example")
+    ground.clock.advance(3600)
+    assert ground("sync", "--complete").code == 0
+    members = {row["profile"] for row in klaviyo.rows("members").to_pylist() if row["name"] == "Buyers"}
+    assert members
+    assert profile not in members
+
+
 def test_changes_given_up_are_code_4_and_status_says_why(ground: Ground) -> None:
     ground("plan")
     gone = [row for row in ground.sandbox.applications["mailchimp"].rows("profiles").to_pylist() if row["live"] and not row["barred"]]
