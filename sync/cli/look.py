@@ -42,7 +42,8 @@ def _show_status(found: dict[str, Any]) -> str:
     ]
     parts += [f"{d['target']}: {counted(d['count'], 'change')} given up: {d['reason']}" for d in found["dead_letters"]]
     if found["merges_held"]:
-        parts.append(f"{counted(found['merges_held'], 'merge')} of contacts held for a person: more than 20 came in one pull")
+        parts.append(f"{counted(found['merges_held'], 'merge')} of contacts held for a person: more than 20 came in one pull; "
+                     f"{typed('segmentd merges')} shows them")
     return "\n".join([*parts, "", _last_run(found), *([f"Next: {found['next']}"] if found["next"] else [])])
 
 

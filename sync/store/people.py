@@ -307,8 +307,7 @@ def settle(db: sqlite3.Connection, connection: int, now: Millis) -> tuple[int, i
     """Carry out the merges that the pull of *connection* noted, unless there are more than MOST_MERGES: (done, held)."""
     owners.changed(db)
     _drop_untrue(db)
-    wanted = db.execute("select survivor, absorbed from merges where held = 0 and connection = ? order by id", (connection,))
-    into = _groups((_root(db, survivor), _root(db, absorbed)) for survivor, absorbed in wanted.fetchall())
+    into = _wanted(db, "held = 0 and connection = ?", connection)
     if len(into) > MOST_MERGES:
         db.execute("update merges set held = 1 where held = 0 and connection = ?", (connection,))
         return 0, len(into)
@@ -316,6 +315,23 @@ def settle(db: sqlite3.Connection, connection: int, now: Millis) -> tuple[int, i
         _merge(db, into, now)
     db.execute("delete from merges where held = 0 and connection = ?", (connection,))
     return len(into), 0
+
+
+def release(db: sqlite3.Connection, now: Millis) -> int:
+    """Carry out the merges that are held, as far as they are still true; how many contacts went into another."""
+    owners.changed(db)
+    _drop_untrue(db)
+    into = _wanted(db, "held = 1")
+    if into:
+        _merge(db, into, now)
+    db.execute("delete from merges where held = 1")
+    return len(into)
+
+
+def _wanted(db: sqlite3.Connection, which: str, *bound: int) -> dict[int, int]:
+    """Contacts that go into another one by the merges *which* → that one."""
+    rows = db.execute(f"select survivor, absorbed from merges where {which} order by id", bound).fetchall()  # noqa: S608 - our own words
+    return _groups((_root(db, survivor), _root(db, absorbed)) for survivor, absorbed in rows)
 
 
 def unmerged(db: sqlite3.Connection) -> list[set[int]]:
