@@ -78,7 +78,7 @@ class Answer:
         """The platform's own time from the Date header."""
         try:
             return millis(parsedate_to_datetime(self.headers.get("date", "")))
-        except (ValueError, TypeError):
+        except (ValueError, TypeError, OverflowError):
             return None
 
 
@@ -257,10 +257,14 @@ class Http:
 
     def within(self, link: str) -> tuple[str, list[tuple[str, str]]]:
         """Path (below the base URL) and query of a link that the platform gave; PlatformError UNSAFE if it leads elsewhere."""
-        base, there = urlsplit(self.base_url), urlsplit(link)
-        ours = (base.scheme, base.hostname, base.port)
+        base = urlsplit(self.base_url)
         prefix = base.path.rstrip("/") + "/"
-        if (there.scheme, there.hostname, there.port) != ours or not there.path.startswith(prefix) or ".." in there.path:
+        try:
+            there = urlsplit(link)
+            at_home = (there.scheme, there.hostname, there.port) == (base.scheme, base.hostname, base.port)
+        except ValueError:                          # no address at all: a port that is no number, half a bracket
+            at_home = False
+        if not at_home or not there.path.startswith(prefix) or ".." in there.path:
             raise PlatformError(self.platform, "next link", FaultKind.UNSAFE, code="leads to another place")
         return there.path[len(prefix) - 1 :], parse_qsl(there.query, keep_blank_values=True)
 
@@ -293,6 +297,8 @@ class Http:
             raise self._network(call, error) from None
         except httpx.InvalidURL:
             raise PlatformError(self.platform, call, FaultKind.INVALID, code="URL refused") from None
+        except zlib.error:
+            raise PlatformError(self.platform, call, FaultKind.TRANSIENT, code="body is not gzip", maybe=True) from None
         return self._decoded(response, body, call)
 
     def _decoded(self, response: httpx.Response, body: bytes, call: str) -> Answer:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
@@ -79,7 +80,7 @@ class Calls:
         if answer.date is not None:
             self._ahead = answer.date - self.clock.now()
         left, reset = (answer.headers.get(f"ratelimit-{name}", "") for name in ("remaining", "reset"))
-        if left == "0" and reset.isdigit() and int(reset) <= 60:
+        if left == "0" and re.fullmatch("[0-9]{1,2}", reset) and int(reset) <= 60:
             self.budget.pause(lanes, float(reset))
 
     def page(self, read: Read, cursor: str = "") -> Answered:

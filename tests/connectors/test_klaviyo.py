@@ -401,6 +401,18 @@ class TestKlaviyo(ConnectorContract):
         assert len(pages_of(connector, stream)) == 4
         assert clock.now() - start - calm == 2 * 42 * SECOND
 
+    @pytest.mark.parametrize("reset", ["²", "٣٣", "-1", "1e9", "soon", ""])
+    def test_a_window_whose_end_is_no_number_is_not_waited_for(
+        self, connector: Connector, sandbox: Sandbox, clock: Any, reset: str,
+    ) -> None:
+        def used_up(request: Request, response: Response) -> None:
+            response.headers |= {"RateLimit-Remaining": "0", "RateLimit-Reset": reset.encode().decode("latin-1")}
+
+        self.spoil(sandbox, used_up)
+        start = clock.now()
+        assert connector.account() == connector.account()
+        assert clock.now() - start <= 2 * SECOND
+
     def test_a_retired_revision_stops_everything(self, connector: Connector, sandbox: Sandbox) -> None:
         def retired(request: Request, response: Response) -> None:
             response.status, response.body = 410, b'{"errors": [{"code": "gone", "detail": "retired"}]}'

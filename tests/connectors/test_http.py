@@ -1,0 +1,103 @@
+"""What `Http` makes of answers that no decent server gives, and what its budget makes of waits and of clocks."""
+
+from __future__ import annotations
+
+import socket
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+
+import pytest
+
+from connectors.base import FaultKind, PlatformError
+from connectors.clock import VirtualClock
+from connectors.http import Answer, Budget, Http
+from tests.connectors.ground import NOW
+from tests.connectors.scripted import Platform, raw
+
+JSON = b"content-type: application/json\r\n"
+
+
+def answer(body: bytes, headers: bytes = JSON, status: bytes = b"200 OK") -> bytes:
+    return b"HTTP/1.1 " + status + b"\r\n" + headers + b"content-length: %d\r\nconnection: close\r\n\r\n" % len(body) + body
+
+
+@contextmanager
+def saying(*answers: bytes) -> Iterator[Platform]:
+    """A server that gives *answers* in turn, the last one for ever."""
+    left = list(answers)
+
+    def say(_: bytes, connection: socket.socket) -> None:
+        connection.sendall(left.pop(0) if len(left) > 1 else left[0])
+
+    with raw(say) as platform:
+        yield platform
+
+
+def http_to(platform: Platform, clock: VirtualClock | None = None) -> Http:
+    clock = clock or VirtualClock(NOW)
+    return Http("shop", platform.url, clock=clock, headers={}, budget=Budget([], 0.8, clock), jitter=lambda: 0.0)
+
+
+HOSTILE = {
+    "gzip that is none": answer(b'{"data": []}', JSON + b"content-encoding: gzip\r\n"),
+    "gzip that ends early": answer(b"\x1f\x8b\x08\x00\x00\x00\x00\x00", JSON + b"content-encoding: gzip\r\n"),
+    "an encoding nobody asked for": answer(b"\x8b\x02\x80", JSON + b"content-encoding: br\r\n"),
+    "an encoding of an encoding": answer(b"\x1f\x8b\x08", JSON + b"content-encoding: gzip, gzip\r\n"),
+    "JSON too deep": answer(b"[" * 100_000 + b"]" * 100_000),
+    "JSON just deep enough": answer(b'{"list":' * 1000 + b"1" + b"}" * 1000),
+    "a number beyond all numbers": answer(b'{"data": 1e999}'),
+    "half a surrogate": answer(b'{"data": "\\ud800"}'),
+    "bytes that are no text": answer(b'{"data": "\xff\xfe"}'),
+    "a charset that there is not": answer(b"{}", b"content-type: application/json; charset=klingon\r\n"),
+    "bytes in headers": answer(b"{}", JSON + b"x-hello: \xff\xfe\xed\xa0\x80\r\nretry-after: \xb2\r\ndate: \xb2\r\n"),
+    "no content and yet a text": answer(b"\xff\xfe", b"content-type: text/plain\r\n", b"202 Accepted"),
+    "a status below all": answer(b"{}", status=b"007 Bond"),
+    "a status above all": answer(b"{}", status=b"999 Far"),
+    "a status that is no number": answer(b"{}", status=b"two hundred"),
+    "another protocol": b"SSH-2.0-OpenSSH_9.6\r\n\r\n",
+    "two lengths": answer(b"{}", JSON + b"content-length: 7\r\n"),
+    "chunks without a size": b"HTTP/1.1 200 OK\r\n" + JSON + b"transfer-encoding: chunked\r\n\r\nxyz\r\n{}\r\n0\r\n\r\n",
+    "a redirect to nowhere": answer(b"", b"location: http://[:99999999/\r\n", b"302 Found"),
+    "a redirect in bytes": answer(b"", b"location: http://\xff\xfe\xb2:\xb2/\r\n", b"302 Found"),
+    "a cookie of nonsense": answer(b"[]", JSON + b"set-cookie: =;=;expires=\xb2;domain=[\r\n"),
+    "an absurd time": answer(b"{}", JSON + b"date: Mon, 01 Jan 99999999999999999999 00:00:00 GMT\r\n"),
+    "nothing": b"",
+}
+
+
+@pytest.mark.parametrize("said", HOSTILE.values(), ids=HOSTILE.keys())
+def test_whatever_is_answered_a_call_ends_with_an_answer_or_an_error_of_the_platform(said: bytes) -> None:
+    with saying(said) as platform:
+        http = http_to(platform)
+        for call in (http.read, http.write):
+            with suppress(PlatformError):
+                assert isinstance(call("GET", "/a").date, int | None)
+        http.close()
+
+
+def test_a_body_that_is_not_gzip_is_read_again() -> None:
+    with saying(HOSTILE["gzip that is none"], answer(b'{"data": 1}')) as platform:
+        http = http_to(platform)
+        assert http.read("GET", "/a").data == {"data": 1}
+        http.close()
+
+
+def test_a_write_whose_answer_is_not_gzip_may_have_happened() -> None:
+    with saying(HOSTILE["gzip that is none"]) as platform:
+        http = http_to(platform)
+        with pytest.raises(PlatformError) as caught:
+            http.write("POST", "/a")
+        assert (caught.value.kind, caught.value.maybe) == (FaultKind.TRANSIENT, True)
+        http.close()
+
+
+@pytest.mark.parametrize("date", ["Mon, 01 Jan 99999999999999999999 00:00:00 GMT", "²", ""])
+def test_a_time_that_is_none_is_not_told(date: str) -> None:
+    assert Answer(200, {"date": date}, b"").date is None
+
+
+@pytest.mark.parametrize("link", ["http://[", "http://127.0.0.1:99999999/a", "http://127.0.0.1:x/a", "http://\u2100/a", ""])
+def test_a_link_that_is_no_address_is_not_followed(link: str) -> None:
+    with saying(b"") as platform, pytest.raises(PlatformError) as caught:
+        http_to(platform).within(link)
+    assert caught.value.kind is FaultKind.UNSAFE
