@@ -126,6 +126,8 @@ class Budget:
     """Our share of an account's documented limits, over everything that calls it. Safe for many threads.
 
     Sliding windows per lane, and slots for limits on calls at once. A platform that says "wait" pauses the lane for all.
+    Nothing that happened lies ahead: after a clock that stepped back, calls and pauses count from now, so nobody waits for
+    longer than a window or a pause lasts.
     """
 
     def __init__(self, limits: Iterable[Limit], share: float, clock: Clock) -> None:
@@ -133,7 +135,7 @@ class Budget:
         self._lock = threading.Lock()
         self._windows: dict[str, list[tuple[int, Millis, deque[Millis]]]] = {}
         self._slots: dict[str, threading.Semaphore] = {}
-        self._paused: dict[str, Millis] = {}
+        self._paused: dict[str, tuple[Millis, Millis]] = {}     # since when, for how long
         self._retries = RETRY_FLOAT
         for limit in limits:
             calls = max(1, int(limit.calls * share))
@@ -159,10 +161,12 @@ class Budget:
 
     def pause(self, lanes: Sequence[str], seconds: float) -> None:
         """Nobody calls on *lanes* for *seconds*."""
-        until = self._clock.now() + round(seconds * 1000)
+        length = round(seconds * 1000)
         with self._lock:
+            now = self._clock.now()
             for lane in lanes:
-                self._paused[lane] = max(until, self._paused.get(lane, 0))
+                if length > self._pause(lane, now):
+                    self._paused[lane] = now, length
 
     def may_retry(self) -> bool:
         """Whether one more retry keeps within the share of all calls that retries may be; counts it if so."""
@@ -174,8 +178,8 @@ class Budget:
 
     def _take(self, lanes: Sequence[str]) -> Millis:
         """0 and counted, or milliseconds to wait before asking again."""
-        now = self._clock.now()
         with self._lock:
+            now = self._clock.now()                 # under the lock: calls are kept in the order of their times
             wait = max((self._wait(lane, now) for lane in lanes), default=0)
             if wait == 0:
                 self._retries = min(RETRY_FLOAT, self._retries + RETRY_SHARE)
@@ -184,13 +188,26 @@ class Budget:
             return wait
 
     def _wait(self, lane: str, now: Millis) -> Millis:
-        wait = self._paused.get(lane, 0) - now
+        wait = self._pause(lane, now)
         for calls, span, taken in self._windows.get(lane, ()):
             while taken and taken[0] <= now - span:
                 taken.popleft()
+            ahead = 0
+            while taken and taken[-1] > now:
+                taken.pop()
+                ahead += 1
+            taken.extend([now] * ahead)
             if len(taken) >= calls:
                 wait = max(wait, taken[0] + span - now)
-        return max(0, wait)
+        return wait
+
+    def _pause(self, lane: str, now: Millis) -> Millis:
+        """How long the lane is still paused."""
+        since, length = self._paused.get(lane, (now, 0))
+        if since > now:
+            since = now
+            self._paused[lane] = since, length
+        return max(0, since + length - now)
 
 
 @dataclass(frozen=True, slots=True)

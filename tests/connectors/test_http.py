@@ -8,7 +8,7 @@ from contextlib import contextmanager, suppress
 
 import pytest
 
-from connectors.base import FaultKind, PlatformError
+from connectors.base import DAY, HOUR, SECOND, FaultKind, Limit, PlatformError
 from connectors.clock import VirtualClock
 from connectors.http import Answer, Budget, Http
 from tests.connectors.ground import NOW
@@ -101,3 +101,44 @@ def test_a_link_that_is_no_address_is_not_followed(link: str) -> None:
     with saying(b"") as platform, pytest.raises(PlatformError) as caught:
         http_to(platform).within(link)
     assert caught.value.kind is FaultKind.UNSAFE
+
+
+# --- the budget
+
+
+def waited(budget: Budget, clock: VirtualClock) -> int:
+    """How long one more call waits, in milliseconds."""
+    before = clock.now()
+    with budget.call(["general"]):
+        return clock.now() - before
+
+
+@pytest.mark.parametrize("back", [HOUR, 5 * SECOND, 1])
+def test_after_a_clock_that_steps_back_a_window_is_waited_for_no_longer_than_it_lasts(back: int) -> None:
+    clock = VirtualClock(NOW)
+    budget = Budget([Limit("general", 2, 10.0)], 1.0, clock)
+    assert [waited(budget, clock), waited(budget, clock)] == [0, 0]
+    clock.set(NOW - back)
+    assert [waited(budget, clock), waited(budget, clock), waited(budget, clock)] == [10 * SECOND, 0, 10 * SECOND]
+
+
+@pytest.mark.parametrize("back", [DAY, 20 * SECOND])
+def test_after_a_clock_that_steps_back_a_pause_lasts_no_longer_than_asked_for(back: int) -> None:
+    clock = VirtualClock(NOW)
+    budget = Budget([], 1.0, clock)
+    budget.pause(["general"], 30)
+    clock.set(NOW - back)
+    budget.pause(["general"], 10)                   # a shorter one ends no longer one
+    assert [waited(budget, clock), waited(budget, clock)] == [30 * SECOND, 0]
+
+
+def test_a_pause_ends_when_it_was_to_end_and_the_longer_of_two_counts() -> None:
+    clock = VirtualClock(NOW)
+    budget = Budget([], 1.0, clock)
+    budget.pause(["general"], 30)
+    clock.advance(25)
+    budget.pause(["general"], 2)
+    assert waited(budget, clock) == 5 * SECOND
+    budget.pause(["general"], 2)
+    budget.pause(["general"], 7)
+    assert [waited(budget, clock), waited(budget, clock)] == [7 * SECOND, 0]
