@@ -8,6 +8,7 @@ the next attempt. What fails raises `PlatformError`, which holds no body, no que
 from __future__ import annotations
 
 import logging
+import math
 import random
 import re
 import ssl
@@ -36,6 +37,9 @@ T = TypeVar("T")
 REPEATED = frozenset({FaultKind.THROTTLED, FaultKind.TRANSIENT, FaultKind.EDGE})
 RETRY_SHARE = 0.1                                   # retries may be this part of all calls …
 RETRY_FLOAT = 20.0                                  # … after so many that are always allowed
+LONGEST_WAIT = 86_400.0
+"""Seconds that a platform is believed to ask for. HubSpot's daily limit ends at midnight and its moves of an account take up to
+24 h; nobody documents a longer wait. Source: HubSpot developer docs, "API usage guidelines and limits" and "Error handling"."""
 
 
 @cache
@@ -45,7 +49,8 @@ def trust() -> ssl.SSLContext:
 
 
 def parse_retry_after(value: str, now: Millis) -> float | None:
-    """Seconds asked for by a Retry-After header; None if *value* is neither seconds nor a date, or asks for no wait.
+    """Seconds asked for by a Retry-After header, at most `LONGEST_WAIT`; None if *value* is neither seconds nor a date, or asks
+    for no wait.
 
     Source: RFC 9110, section 10.2.3. Platforms disagree on the form, so both are read.
     """
@@ -57,7 +62,7 @@ def parse_retry_after(value: str, now: Millis) -> float | None:
             seconds = (millis(parsedate_to_datetime(text)) - now) / 1000
         except (ValueError, TypeError, OverflowError):
             return None
-    return seconds if seconds > 0 else None
+    return min(seconds, LONGEST_WAIT) if seconds > 0 else None
 
 
 @dataclass(frozen=True, slots=True)
@@ -122,6 +127,14 @@ def usual_fault(answer: Answer) -> Fault | None:
     return None
 
 
+class Paused(Exception):
+    """A lane is paused for *seconds*, longer than whoever calls would wait."""
+
+    def __init__(self, seconds: float) -> None:
+        super().__init__(seconds)
+        self.seconds = seconds
+
+
 class Budget:
     """Our share of an account's documented limits, over everything that calls it. Safe for many threads.
 
@@ -145,8 +158,9 @@ class Budget:
                 self._slots[limit.lane] = threading.Semaphore(calls)
 
     @contextmanager
-    def call(self, lanes: Sequence[str]) -> Iterator[None]:
-        """Waits until a call on all *lanes* fits; holds their slots while it lasts."""
+    def call(self, lanes: Sequence[str], patience: float = math.inf) -> Iterator[None]:
+        """Waits until a call on all *lanes* fits; holds their slots while it lasts. Raises Paused instead of waiting for a pause
+        that lasts longer than *patience* seconds."""
         with ExitStack() as held:
             for lane in lanes:
                 slot = self._slots.get(lane)
@@ -155,7 +169,7 @@ class Budget:
                         with self._clock.idle():
                             slot.acquire()
                     held.callback(slot.release)
-            while wait := self._take(lanes):
+            while wait := self._take(lanes, patience):
                 self._clock.sleep(wait / 1000)
             yield
 
@@ -176,11 +190,14 @@ class Budget:
             self._retries -= 1
             return True
 
-    def _take(self, lanes: Sequence[str]) -> Millis:
+    def _take(self, lanes: Sequence[str], patience: float) -> Millis:
         """0 and counted, or milliseconds to wait before asking again."""
         with self._lock:
             now = self._clock.now()                 # under the lock: calls are kept in the order of their times
-            wait = max((self._wait(lane, now) for lane in lanes), default=0)
+            paused = max((self._pause(lane, now) for lane in lanes), default=0)
+            if paused > patience * 1000:
+                raise Paused(paused / 1000)
+            wait = max([paused, *(self._wait(lane, now) for lane in lanes)])
             if wait == 0:
                 self._retries = min(RETRY_FLOAT, self._retries + RETRY_SHARE)
                 for _, _, taken in (window for lane in lanes for window in self._windows.get(lane, ())):
@@ -188,7 +205,8 @@ class Budget:
             return wait
 
     def _wait(self, lane: str, now: Millis) -> Millis:
-        wait = self._pause(lane, now)
+        """How long the lane's windows are still full."""
+        wait = 0
         for calls, span, taken in self._windows.get(lane, ()):
             while taken and taken[0] <= now - span:
                 taken.popleft()
@@ -262,14 +280,14 @@ class Http:
         does not know is raised as it is."""
 
         def once() -> T:
-            with self.budget.call(lanes):
+            with self._turn(name, lanes):
                 try:
                     return call()
                 except Exception as error:
                     fault = translate(error)
                     if fault is None:
                         raise
-                    raise self._error(name, fault, None, maybe=not repeatable) from None    # SDK errors carry bodies
+                    raise self._error(name, lanes, fault, None, maybe=not repeatable) from None     # SDK errors carry bodies
         return self._repeated(once, lanes) if repeatable else once()
 
     def within(self, link: str) -> tuple[str, list[tuple[str, str]]]:
@@ -291,12 +309,26 @@ class Http:
         self, method: str, path: str, params: Mapping[str, object] | None, json: object, lanes: Sequence[str], name: str,
     ) -> Answer:
         call = f"{method} {name}"
-        with self.budget.call(lanes):
+        with self._turn(call, lanes):
             answer = self._sent(method, path, params, json, call)
         fault = self._classify(answer)
         if fault is None:
             return answer
-        raise self._error(call, self._with_wait(fault, answer), answer.status, maybe=answer.status < 400 or answer.status >= 500)
+        maybe = answer.status < 400 or answer.status >= 500
+        raise self._error(call, lanes, self._with_wait(fault, answer), answer.status, maybe=maybe)
+
+    @contextmanager
+    def _turn(self, call: str, lanes: Sequence[str]) -> Iterator[None]:
+        """A turn within the budget; PlatformError THROTTLED at once where the platform asked for a longer wait than we have
+        patience for, so that no command sleeps for a day."""
+        with ExitStack() as turn:
+            try:
+                turn.enter_context(self.budget.call(lanes, self._policy.patience))
+            except Paused as pause:
+                raise PlatformError(
+                    self.platform, call, FaultKind.THROTTLED, code="still to wait", retry_after=pause.seconds,
+                ) from None
+            yield
 
     def _sent(self, method: str, path: str, params: Mapping[str, object] | None, json: object, call: str) -> Answer:
         content = None if json is None else orjson.dumps(json)
@@ -364,7 +396,10 @@ class Http:
             return fault
         return Fault(fault.kind, fault.code, asked, fault.request_id)
 
-    def _error(self, call: str, fault: Fault, status: int | None, *, maybe: bool) -> PlatformError:
+    def _error(self, call: str, lanes: Sequence[str], fault: Fault, status: int | None, *, maybe: bool) -> PlatformError:
+        """The error to raise. A wait that the platform asks for holds for everybody, whether or not this call comes again."""
+        if fault.kind is FaultKind.THROTTLED and fault.retry_after:
+            self.budget.pause(lanes, fault.retry_after)
         return PlatformError(
             self.platform, call, fault.kind, status=status, code=fault.code, request_id=fault.request_id,
             retry_after=fault.retry_after, maybe=maybe,

@@ -10,7 +10,7 @@ import pytest
 
 from connectors.base import DAY, HOUR, SECOND, FaultKind, Limit, PlatformError
 from connectors.clock import VirtualClock
-from connectors.http import Answer, Budget, Http
+from connectors.http import Answer, Budget, Http, parse_retry_after
 from tests.connectors.ground import NOW
 from tests.connectors.scripted import Platform, raw
 
@@ -142,3 +142,67 @@ def test_a_pause_ends_when_it_was_to_end_and_the_longer_of_two_counts() -> None:
     budget.pause(["general"], 2)
     budget.pause(["general"], 7)
     assert [waited(budget, clock), waited(budget, clock)] == [7 * SECOND, 0]
+
+
+# --- waits that the platform asks for
+
+
+def throttled(asked: str) -> bytes:
+    return answer(b"{}", JSON + b"retry-after: " + asked.encode() + b"\r\n", b"429 Too Many Requests")
+
+
+GOOD = answer(b'{"data": 1}')
+
+
+@pytest.mark.parametrize("asked", ["999999999999", "Fri, 31 Dec 9999 23:59:59 GMT", "86401"])
+def test_no_longer_wait_is_believed_than_a_day(asked: str) -> None:
+    assert parse_retry_after(asked, NOW) == DAY / SECOND
+    with saying(throttled(asked)) as platform:
+        http = http_to(platform)
+        with pytest.raises(PlatformError) as caught:
+            http.write("POST", "/a")
+        assert caught.value.retry_after == DAY / SECOND
+        http.close()
+
+
+@pytest.mark.parametrize("first", ["read", "write"])
+def test_a_wait_beyond_our_patience_fails_every_call_at_once_and_sends_none(first: str) -> None:
+    clock = VirtualClock(NOW)
+    with saying(throttled("7200"), GOOD) as platform:
+        http = http_to(platform, clock)
+        with pytest.raises(PlatformError):
+            getattr(http, first)("GET", "/a")
+        clock.advance(600)
+        for call in (http.read, http.write, http.read):
+            with pytest.raises(PlatformError) as caught:
+                call("GET", "/b")
+            assert (caught.value.kind, caught.value.retry_after, caught.value.maybe) == (FaultKind.THROTTLED, 6600, False)
+        assert (len(platform.calls), clock.now()) == (1, NOW + 600 * SECOND)
+        clock.advance(3000)
+        assert http.read("GET", "/b").data == {"data": 1}       # what is left now is within our patience
+        assert clock.now() == NOW + 7200 * SECOND
+        http.close()
+
+
+def test_a_write_that_is_told_to_wait_makes_the_reads_of_its_lane_wait_too() -> None:
+    clock = VirtualClock(NOW)
+    with saying(throttled("30"), GOOD) as platform:
+        http = http_to(platform, clock)
+        with pytest.raises(PlatformError):
+            http.write("POST", "/a", lanes=("lists",))
+        http.read("GET", "/b", lanes=("people",))
+        assert clock.now() == NOW
+        http.read("GET", "/b", lanes=("people", "lists"))
+        assert clock.now() == NOW + 30 * SECOND
+        http.close()
+
+
+def test_a_full_window_is_waited_for_however_long_it_lasts() -> None:
+    clock = VirtualClock(NOW)
+    budget = Budget([Limit("general", 1, 86_400.0)], 1.0, clock)
+    with saying(GOOD) as platform:
+        http = Http("shop", platform.url, clock=clock, headers={}, budget=budget)
+        http.read("GET", "/a")
+        http.read("GET", "/a")
+        assert clock.now() == NOW + DAY
+        http.close()
