@@ -35,6 +35,7 @@ for _noisy in ("httpx", "httpcore", "urllib3"):     # they write whole URLs at I
 
 T = TypeVar("T")
 REPEATED = frozenset({FaultKind.THROTTLED, FaultKind.TRANSIENT, FaultKind.EDGE})
+NO_CONTENT = frozenset({202, 204})                  # good without a body; source: RFC 9110, sections 15.3.3 and 15.3.5
 RETRY_SHARE = 0.1                                   # retries may be this part of all calls …
 RETRY_FLOAT = 20.0                                  # … after so many that are always allowed
 LONGEST_WAIT = 86_400.0
@@ -122,7 +123,7 @@ def usual_fault(answer: Answer) -> Fault | None:
         return Fault(FaultKind.TRANSIENT, "server error")
     if status >= 400:
         return Fault(FaultKind.INVALID, "request refused")
-    if status not in (202, 204) and not answer.is_json:
+    if status not in NO_CONTENT and not answer.is_json:
         return Fault(FaultKind.EDGE, "not JSON")
     return None
 
@@ -351,10 +352,11 @@ class Http:
         return self._decoded(response, body, call)
 
     def _decoded(self, response: httpx.Response, body: bytes, call: str) -> Answer:
-        """A good answer that says it is JSON must be JSON to its end, whatever the transport thought; a bad one need not."""
+        """A good answer that says it is JSON must be JSON to its end, whatever the transport thought; a bad one need not, nor one
+        whose status promises no content (`NO_CONTENT`) and that has none."""
         headers = {name.lower(): value for name, value in response.headers.items()}
         data = None
-        if "json" in headers.get("content-type", ""):
+        if "json" in headers.get("content-type", "") and (body or response.status_code not in NO_CONTENT):
             try:
                 data = orjson.loads(body)
             except ValueError:

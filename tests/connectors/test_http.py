@@ -8,9 +8,26 @@ from contextlib import contextmanager, suppress
 
 import pytest
 
-from connectors.base import DAY, HOUR, SECOND, FaultKind, Limit, PlatformError
+from connectors.base import (
+    DAY,
+    HOUR,
+    SECOND,
+    Accepted,
+    Connection,
+    Connector,
+    FaultKind,
+    Limit,
+    Op,
+    PlatformError,
+    ProfileId,
+    RemoteChange,
+    RemoteTarget,
+    RetryPolicy,
+    Secret,
+)
 from connectors.clock import VirtualClock
 from connectors.http import Answer, Budget, Http, parse_retry_after
+from connectors.registry import kind
 from tests.connectors.ground import NOW
 from tests.connectors.scripted import Platform, raw
 
@@ -36,6 +53,11 @@ def saying(*answers: bytes) -> Iterator[Platform]:
 def http_to(platform: Platform, clock: VirtualClock | None = None) -> Http:
     clock = clock or VirtualClock(NOW)
     return Http("shop", platform.url, clock=clock, headers={}, budget=Budget([], 0.8, clock), jitter=lambda: 0.0)
+
+
+def open_to(name: str, platform: Platform) -> Connector:
+    connection = Connection("here", name, Secret("secret-us1"), 0, base_url=platform.url, retry=RetryPolicy(attempts=2))
+    return kind(name).open(connection, VirtualClock(NOW))
 
 
 HOSTILE = {
@@ -205,4 +227,30 @@ def test_a_full_window_is_waited_for_however_long_it_lasts() -> None:
         http.read("GET", "/a")
         http.read("GET", "/a")
         assert clock.now() == NOW + DAY
+        http.close()
+
+
+# --- answers without a body
+
+
+@pytest.mark.parametrize("status", [b"204 No Content", b"202 Accepted"])
+def test_a_success_without_a_body_is_a_success_whatever_type_it_tells(status: bytes) -> None:
+    headers = b"content-type: application/vnd.api+json\r\n"
+    said = b"HTTP/1.1 204 No Content\r\n" + headers + b"\r\n" if status.startswith(b"204") else answer(b"", headers, status)
+    with saying(said) as platform:
+        http = http_to(platform)
+        assert (http.write("POST", "/a").data, len(platform.calls)) == (None, 1)
+        http.close()
+        connector = open_to("klaviyo", platform)
+        assert connector.push(RemoteTarget("list", "7", "VIP"), [RemoteChange(Op.ADD, ProfileId("01A"))]) == [Accepted()]
+        connector.close()
+
+
+@pytest.mark.parametrize("said", [answer(b""), answer(b"{", status=b"202 Accepted")])
+def test_a_body_that_is_missing_or_cut_off_is_a_failure(said: bytes) -> None:
+    with saying(said) as platform:
+        http = http_to(platform)
+        with pytest.raises(PlatformError, match="body is not whole") as caught:
+            http.write("POST", "/a")
+        assert caught.value.maybe
         http.close()
