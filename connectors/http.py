@@ -1,8 +1,9 @@
 """One policy for every outgoing call: pace, deadline, size caps, retry of reads, classification.
 
 httpx carries the data, the vendors' SDKs the control plane; both go through `Http`, so one budget per account counts them
-all. A *read* is repeated here (tenacity, waiting through the Clock); a *write* is sent once, and the outbox decides about
-the next attempt. What fails raises `PlatformError`, which holds no body, no query and no address.
+all, and what an SDK calls is sent by the same client, under the same deadline and caps. A *read* is repeated here (tenacity,
+waiting through the Clock); a *write* is sent once, and the outbox decides about the next attempt. What fails raises
+`PlatformError`, which holds no body, no query and no address.
 """
 
 from __future__ import annotations
@@ -21,9 +22,10 @@ from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from email.utils import parsedate_to_datetime
 from functools import cache
-from typing import TypeVar
+from typing import Any, TypeVar
 from urllib.parse import parse_qsl, urlsplit
 
+import httpcore
 import httpx
 import orjson
 import tenacity
@@ -99,6 +101,7 @@ class Fault:
 
 
 Classify = Callable[[Answer], Fault | None]
+Params = Mapping[str, object] | Sequence[tuple[str, object]] | None
 
 
 def usual_fault(answer: Answer) -> Fault | None:
@@ -231,7 +234,8 @@ class Budget:
 
 @dataclass(frozen=True, slots=True)
 class Caps:
-    """Bounds of one call: *deadline* and *silence* in real seconds, *raw* and *inflated* in bytes."""
+    """Bounds of one call: *deadline* and *silence* in real seconds, *raw* and *inflated* in bytes. The deadline holds for all that
+    goes over the wire; how long a host's name is looked up for is the machine's own affair."""
 
     deadline: float = 150.0                         # Mailchimp answers within 120 s or not at all; nobody else takes longer
     silence: float = 130.0
@@ -239,8 +243,70 @@ class Caps:
     inflated: int = 256 * 1024 * 1024
 
 
+class _Deadline(threading.local):
+    """When the call that a thread is making must be over, on the machine's monotonic clock."""
+
+    end = math.inf
+
+    def left(self, silence: float | None, late: type[httpcore.TimeoutException]) -> float:
+        """Seconds to wait for the next byte: those of *silence*, or fewer. Raises *late* when the time is over."""
+        left = self.end - time.monotonic()
+        if left <= 0:
+            raise late
+        return left if silence is None else min(left, silence)
+
+
+class _Stream(httpcore.NetworkStream):
+    """A connection that nobody waits on beyond the deadline of their call, however few bytes at a time it gives: what httpx
+    calls a timeout is one of silence."""
+
+    def __init__(self, stream: httpcore.NetworkStream, deadline: _Deadline) -> None:
+        self._stream, self._deadline = stream, deadline
+
+    def read(self, max_bytes: int, timeout: float | None = None) -> bytes:
+        return self._stream.read(max_bytes, self._deadline.left(timeout, httpcore.ReadTimeout))
+
+    def write(self, buffer: bytes, timeout: float | None = None) -> None:
+        self._stream.write(buffer, self._deadline.left(timeout, httpcore.WriteTimeout))
+
+    def close(self) -> None:
+        self._stream.close()
+
+    def start_tls(
+        self, ssl_context: ssl.SSLContext, server_hostname: str | None = None, timeout: float | None = None,
+    ) -> httpcore.NetworkStream:
+        left = self._deadline.left(timeout, httpcore.ConnectTimeout)
+        return _Stream(self._stream.start_tls(ssl_context, server_hostname, left), self._deadline)
+
+    def get_extra_info(self, info: str) -> Any:
+        return self._stream.get_extra_info(info)
+
+
+class _Network(httpcore.NetworkBackend):
+    """Opens such connections."""
+
+    def __init__(self, network: httpcore.NetworkBackend, deadline: _Deadline) -> None:
+        self._network, self._deadline = network, deadline
+
+    def connect_tcp(self, host: str, port: int, timeout: float | None = None, *more: Any, **options: Any) -> httpcore.NetworkStream:
+        left = self._deadline.left(timeout, httpcore.ConnectTimeout)
+        return _Stream(self._network.connect_tcp(host, port, left, *more, **options), self._deadline)
+
+
+def _hurry(client: httpx.Client, deadline: _Deadline) -> None:
+    """Put the deadline under *client*. httpcore lets a pool be made with a network of one's own, but httpx makes its pools itself
+    (one for each proxy of the environment, too), so it is put into those."""
+    for transport in (client._transport, *client._mounts.values()):
+        pool = getattr(transport, "_pool", None)
+        if pool is not None:
+            pool._network_backend = _Network(pool._network_backend, deadline)
+
+
 class Http:
-    """Calls to one account. *headers* carry the key and never leave this object; *classify* knows the platform's answers."""
+    """Calls to one account. *headers* carry the key and never leave this object; *classify* knows the platform's answers.
+
+    Whatever is answered, a call ends within the deadline, with an `Answer` or a `PlatformError`.
+    """
 
     def __init__(
         self, platform: str, base_url: str, *, clock: Clock, budget: Budget, headers: Mapping[str, str],
@@ -255,6 +321,8 @@ class Http:
             timeout=httpx.Timeout(self._caps.silence, connect=10.0), limits=httpx.Limits(max_connections=32),
             trust_env=host not in ("127.0.0.1", "localhost", "::1"), verify=trust(),
         )
+        self._deadline = _Deadline()
+        _hurry(self._client, self._deadline)
 
     def close(self) -> None:
         self._client.close()
@@ -273,23 +341,25 @@ class Http:
         """The answer to a call that is sent exactly once."""
         return self._once(method, path, params, json, lanes, name or path)
 
-    def sdk(
-        self, name: str, call: Callable[[], T], translate: Callable[[Exception], Fault | None], *,
-        lanes: Sequence[str] = ("general",), repeatable: bool = True,
-    ) -> T:
-        """What a vendor's SDK returns, under the same budget and policy. *translate* reads the SDK's own exceptions; what it
-        does not know is raised as it is."""
+    def sdk(self, name: str, call: Callable[[], T], *, lanes: Sequence[str] = ("general",), repeatable: bool = True) -> T:
+        """What a vendor's SDK returns, under the same budget and policy. *call* makes one call, which the SDK must send through
+        `exchange`. An answer that the SDK cannot read is a PlatformError EDGE; what else it raises is raised as it is."""
 
         def once() -> T:
             with self._turn(name, lanes):
                 try:
                     return call()
                 except Exception as error:
-                    fault = translate(error)
-                    if fault is None:
+                    told = self._inside(error, name, maybe=not repeatable)
+                    if told is None:
                         raise
-                    raise self._error(name, lanes, fault, None, maybe=not repeatable) from None     # SDK errors carry bodies
+                    raise told from None            # SDK errors carry bodies
         return self._repeated(once, lanes) if repeatable else once()
+
+    def exchange(self, method: str, url: str, query: Sequence[tuple[str, Any]] | None = None, json: object = None) -> Answer:
+        """The good answer to a call that a vendor's SDK makes inside `sdk`, sent once, as its own client would. Raises
+        PlatformError, which passes through the SDK (that may wrap it)."""
+        return self._good(method, url, query, json, method)
 
     def within(self, link: str) -> tuple[str, list[tuple[str, str]]]:
         """Path (below the base URL) and query of a link that the platform gave; PlatformError UNSAFE if it leads elsewhere."""
@@ -311,17 +381,24 @@ class Http:
     ) -> Answer:
         call = f"{method} {name}"
         with self._turn(call, lanes):
-            answer = self._sent(method, path, params, json, call)
+            return self._good(method, self.base_url + path, params, json, call)
+
+    def _good(self, method: str, url: str, params: Params, json: object, call: str) -> Answer:
+        """The answer, when it is a good one; else PlatformError."""
+        answer = self._sent(method, url, params, json, call)
         fault = self._classify(answer)
         if fault is None:
             return answer
-        maybe = answer.status < 400 or answer.status >= 500
-        raise self._error(call, lanes, self._with_wait(fault, answer), answer.status, maybe=maybe)
+        raise PlatformError(
+            self.platform, call, fault.kind, status=answer.status, code=fault.code, request_id=fault.request_id,
+            retry_after=self._asked(fault, answer), maybe=answer.status < 400 or answer.status >= 500,
+        )
 
     @contextmanager
     def _turn(self, call: str, lanes: Sequence[str]) -> Iterator[None]:
         """A turn within the budget; PlatformError THROTTLED at once where the platform asked for a longer wait than we have
-        patience for, so that no command sleeps for a day."""
+        patience for, so that no command sleeps for a day. A wait that it asks for now holds for everybody, whether or not this
+        call comes again."""
         with ExitStack() as turn:
             try:
                 turn.enter_context(self.budget.call(lanes, self._policy.patience))
@@ -329,22 +406,27 @@ class Http:
                 raise PlatformError(
                     self.platform, call, FaultKind.THROTTLED, code="still to wait", retry_after=pause.seconds,
                 ) from None
-            yield
+            try:
+                yield
+            except PlatformError as error:
+                if error.kind is FaultKind.THROTTLED and error.retry_after:
+                    self.budget.pause(lanes, error.retry_after)
+                raise
 
-    def _sent(self, method: str, path: str, params: Mapping[str, object] | None, json: object, call: str) -> Answer:
+    def _sent(self, method: str, url: str, params: Params, json: object, call: str) -> Answer:
         content = None if json is None else orjson.dumps(json)
         headers = {} if json is None else {"Content-Type": self._client.headers.get("content-type", "application/json")}
-        end = time.monotonic() + self._caps.deadline
+        self._deadline.end = end = time.monotonic() + self._caps.deadline
         try:
             query = httpx.QueryParams(params) if params else None    # type: ignore[arg-type]  # values are str, int, bool or lists
-            request = self._client.build_request(method, self.base_url + path, params=query, content=content, headers=headers)
+            request = self._client.build_request(method, url, params=query, content=content, headers=headers)
             response = self._client.send(request, stream=True)
             try:
                 body = self._body(response, end, call)
             finally:
                 response.close()
         except httpx.HTTPError as error:
-            raise self._network(call, error) from None
+            raise self._network(call, error, late=time.monotonic() >= end) from None
         except httpx.InvalidURL:
             raise PlatformError(self.platform, call, FaultKind.INVALID, code="URL refused") from None
         except zlib.error:
@@ -385,27 +467,33 @@ class Http:
             raise PlatformError(self.platform, call, FaultKind.TRANSIENT, code="body cut off", maybe=True)
         return b"".join(parts)
 
-    def _network(self, call: str, error: httpx.HTTPError) -> PlatformError:
+    def _network(self, call: str, error: httpx.HTTPError, *, late: bool) -> PlatformError:
         """Refused connections were not sent; everything later may have been executed. A bad certificate does not heal."""
         if isinstance(error, httpx.ConnectError) and _certificate(error):
             return PlatformError(self.platform, call, FaultKind.UNSAFE, code="certificate not valid")
         not_sent = isinstance(error, httpx.ConnectError | httpx.ConnectTimeout | httpx.PoolTimeout)
-        return PlatformError(self.platform, call, FaultKind.TRANSIENT, code=type(error).__name__, maybe=not not_sent)
+        code = "deadline passed" if late else type(error).__name__
+        return PlatformError(self.platform, call, FaultKind.TRANSIENT, code=code, maybe=not not_sent)
 
-    def _with_wait(self, fault: Fault, answer: Answer) -> Fault:
-        asked = parse_retry_after(answer.headers.get("retry-after", ""), self.clock.now())
-        if asked is None or fault.retry_after is not None:
-            return fault
-        return Fault(fault.kind, fault.code, asked, fault.request_id)
+    def _asked(self, fault: Fault, answer: Answer) -> float | None:
+        """Seconds that the platform asks to wait."""
+        if fault.retry_after is not None:
+            return fault.retry_after
+        return parse_retry_after(answer.headers.get("retry-after", ""), self.clock.now())
 
-    def _error(self, call: str, lanes: Sequence[str], fault: Fault, status: int | None, *, maybe: bool) -> PlatformError:
-        """The error to raise. A wait that the platform asks for holds for everybody, whether or not this call comes again."""
-        if fault.kind is FaultKind.THROTTLED and fault.retry_after:
-            self.budget.pause(lanes, fault.retry_after)
-        return PlatformError(
-            self.platform, call, fault.kind, status=status, code=fault.code, request_id=fault.request_id,
-            retry_after=fault.retry_after, maybe=maybe,
-        )
+    def _inside(self, error: Exception, call: str, *, maybe: bool) -> PlatformError | None:
+        """What an exception out of a vendor's SDK means; None when it is neither ours nor about an answer's shape."""
+        cause: BaseException | None = error
+        while cause is not None and not isinstance(cause, PlatformError):
+            cause = cause.__cause__ or cause.__context__
+        if cause is not None:
+            return PlatformError(
+                self.platform, call, cause.kind, status=cause.status, code=cause.code, request_id=cause.request_id,
+                retry_after=cause.retry_after, maybe=cause.maybe,
+            )
+        if isinstance(error, ValueError | TypeError | AttributeError | LookupError | RecursionError):
+            return PlatformError(self.platform, call, FaultKind.EDGE, code="unexpected shape", maybe=maybe)
+        return None
 
     # --- several attempts
 

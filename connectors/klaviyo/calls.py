@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 from connectors.base import Clock, Connection, FaultKind, Json, Limit, Millis, PlatformError
 from connectors.http import Answer, Budget, Http
-from connectors.klaviyo.faults import classify
+from connectors.klaviyo.faults import classify, is_document
 
 REVISION = "2026-07-15"
 """Stable for a year and supported for one more; 2026-10-15 changes campaigns and the place of an event's profile meta.
@@ -88,7 +88,7 @@ class Calls:
         params = {**read.params, "page[cursor]": cursor} if cursor else dict(read.params)
         answer = self.http.read("GET", read.path, params=params, lanes=(read.lane,), name=read.name)
         self.notice(answer, (read.lane,))
-        records = answer.data["data"]
+        records = document(answer, f"GET {read.name}")["data"]
         if not isinstance(records, list):
             raise PlatformError("klaviyo", f"GET {read.name}", FaultKind.EDGE, status=answer.status, code="unexpected shape")
         return Answered(records, answer.data, self.next_cursor(answer.data, read.name), answer.date)
@@ -123,6 +123,14 @@ class Calls:
 
     def close(self) -> None:
         self.http.close()
+
+
+def document(answer: Answer, call: str) -> Mapping[str, Json]:
+    """The document that a good answer holds; PlatformError EDGE when it has none, as 202 and 204 may, which answer no question."""
+    if not is_document(answer.data):
+        raise PlatformError("klaviyo", call, FaultKind.EDGE, status=answer.status, code="unexpected shape")
+    found: Mapping[str, Json] = answer.data
+    return found
 
 
 def no_progress(call: str) -> PlatformError:

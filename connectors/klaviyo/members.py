@@ -7,7 +7,7 @@ from urllib.parse import quote
 
 from connectors.base import FaultKind, Json, MemberPage, Millis, PlatformError, ProfileId, RemoteTarget
 from connectors.klaviyo import times
-from connectors.klaviyo.calls import Calls, Read, text_filter
+from connectors.klaviyo.calls import Calls, Read, document, text_filter
 
 LOOK = 100                                          # ids asked for at once: as many as fit on a page
 LENGTH = 6000                                       # characters of a filter as it is sent; longer URLs are refused here and there
@@ -123,7 +123,7 @@ def _count(calls: Calls, target: RemoteTarget) -> int | None:
         "GET", f"/api/lists/{quote(target.id, safe='')}", params={"additional-fields[list]": "profile_count"},
         lanes=("list count",), name="/api/lists/{id}",
     )
-    record = answer.data["data"]
+    record = document(answer, "GET /api/lists/{id}")["data"]
     count = (record.get("attributes") or {}).get("profile_count") if isinstance(record, dict) else None
     return count if isinstance(count, int) else None
 

@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import socket
-from collections.abc import Iterator
+import threading
+import time
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 
 import pytest
 
+import connectors.http
 from connectors.base import (
     DAY,
     HOUR,
@@ -26,11 +29,12 @@ from connectors.base import (
     Secret,
 )
 from connectors.clock import VirtualClock
-from connectors.http import Answer, Budget, Http, parse_retry_after
+from connectors.http import Answer, Budget, Caps, Http, parse_retry_after
 from connectors.registry import kind
 from tests.connectors.ground import NOW
 from tests.connectors.scripted import Platform, raw
 
+PLATFORMS = ("klaviyo", "hubspot", "mailchimp")
 JSON = b"content-type: application/json\r\n"
 
 
@@ -95,6 +99,23 @@ def test_whatever_is_answered_a_call_ends_with_an_answer_or_an_error_of_the_plat
             with suppress(PlatformError):
                 assert isinstance(call("GET", "/a").date, int | None)
         http.close()
+
+
+@pytest.mark.parametrize("name", PLATFORMS)
+@pytest.mark.parametrize("said", HOSTILE.values(), ids=HOSTILE.keys())
+def test_whatever_is_answered_a_connector_raises_no_other_error(name: str, said: bytes) -> None:
+    """Through the vendor's SDK, too."""
+    with saying(said) as platform:
+        connector = open_to(name, platform)
+        target = RemoteTarget("tag" if name == "mailchimp" else "list", "7", "VIP", "aa" if name == "mailchimp" else "")
+        asks: list[Callable[[], object]] = [
+            connector.account, lambda: connector.find(target.kind, target.name, target.audience),
+            lambda: connector.create(target.kind, target.name, target.audience), lambda: list(connector.members(target)),
+        ]
+        for ask in asks:
+            with pytest.raises(PlatformError):
+                ask()
+        connector.close()
 
 
 def test_a_body_that_is_not_gzip_is_read_again() -> None:
@@ -254,3 +275,74 @@ def test_a_body_that_is_missing_or_cut_off_is_a_failure(said: bytes) -> None:
             http.write("POST", "/a")
         assert caught.value.maybe
         http.close()
+
+
+# --- the deadline
+
+
+def dripping(start: bytes, drop: bytes) -> Callable[[bytes, socket.socket], None]:
+    """A server that never falls silent and never ends: *start*, then *drop* after *drop*."""
+    def say(_: bytes, connection: socket.socket) -> None:
+        connection.sendall(start)
+        while True:                                 # until whoever called hangs up
+            connection.sendall(drop)
+            threading.Event().wait(0.01)
+
+    return say
+
+
+HEAD = b"HTTP/1.1 200 OK\r\n" + JSON
+DRIPS = {
+    "a header": (HEAD + b"x-slow: ", b"a"),
+    "answers before the answer": (b"", b"HTTP/1.1 100 Continue\r\n\r\n"),
+    "a body": (HEAD + b"content-length: 1000000\r\n\r\n", b" "),
+    "a chunk's size": (HEAD + b"transfer-encoding: chunked\r\n\r\n", b"0"),
+}
+
+
+@pytest.mark.parametrize(("start", "drop"), DRIPS.values(), ids=DRIPS.keys())
+def test_a_call_ends_at_its_deadline_whatever_drips(start: bytes, drop: bytes) -> None:
+    clock = VirtualClock(NOW)
+    with raw(dripping(start, drop)) as platform:
+        http = Http(
+            "shop", platform.url, clock=clock, headers={}, budget=Budget([], 0.8, clock), caps=Caps(deadline=0.3, silence=0.2),
+        )
+        began = time.monotonic()
+        with pytest.raises(PlatformError, match="deadline passed") as caught:
+            http.write("POST", "/a")
+        assert 0.3 <= time.monotonic() - began < 2
+        assert (caught.value.kind, caught.value.maybe) == (FaultKind.TRANSIENT, True)
+        http.close()
+
+
+@pytest.mark.parametrize("name", PLATFORMS)
+def test_a_call_of_the_vendor_s_sdk_ends_at_its_deadline_too(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(connectors.http, "Caps", lambda: Caps(deadline=0.3, silence=0.2))
+    with raw(dripping(*DRIPS["a header"])) as platform:
+        connector = open_to(name, platform)
+        with pytest.raises(PlatformError, match="deadline passed"):
+            connector.find("tag" if name == "mailchimp" else "list", "VIP", "aa" if name == "mailchimp" else "")
+        connector.close()
+
+
+@pytest.mark.parametrize("name", PLATFORMS)
+def test_a_body_over_the_cap_is_refused_to_the_vendor_s_sdk_too(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(connectors.http, "Caps", lambda: Caps(raw=200, inflated=200))
+    with saying(answer(b'{"list": {}, "data": [' + b" " * 200 + b"]}")) as platform:
+        connector = open_to(name, platform)
+        with pytest.raises(PlatformError, match="body over the cap") as caught:
+            connector.find("tag" if name == "mailchimp" else "list", "VIP", "aa" if name == "mailchimp" else "")
+        assert caught.value.kind is FaultKind.UNSAFE
+        connector.close()
+
+
+@pytest.mark.parametrize("name", PLATFORMS)
+def test_what_the_vendor_s_sdk_is_told_to_wait_holds_for_all_calls_of_its_lane(name: str) -> None:
+    with saying(throttled("7200"), GOOD) as platform:
+        connector = open_to(name, platform)
+        for _ in range(3):
+            with pytest.raises(PlatformError) as caught:
+                connector.find("tag" if name == "mailchimp" else "list", "VIP", "aa" if name == "mailchimp" else "")
+            assert (caught.value.kind, caught.value.retry_after) == (FaultKind.THROTTLED, 7200)
+        assert len(platform.calls) == 1
+        connector.close()
