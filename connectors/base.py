@@ -398,7 +398,9 @@ class RetryPolicy:
     patience: float = 3600.0
 
 
-LONGEST_WAIT = 86_400.0                             # seconds; no documented limit asks for more than the rest of a day (HubSpot's)
+LONGEST_WAIT = 86_400.0
+"""Seconds that a platform is believed to ask for. HubSpot's daily limit ends at midnight and its moves of an account take up to
+24 h; nobody documents a longer wait. Source: HubSpot developer docs, "API usage guidelines and limits" and "Error handling"."""
 
 
 def backoff(policy: RetryPolicy, attempt: int, jitter: float) -> float:

@@ -1,13 +1,15 @@
 """One policy for every outgoing call: pace, deadline, size caps, retry of reads, classification.
 
 httpx carries the data, the vendors' SDKs the control plane; both go through `Http`, so one budget per account counts them
-all. A *read* is repeated here (tenacity, waiting through the Clock); a *write* is sent once, and the outbox decides about
-the next attempt. What fails raises `PlatformError`, which holds no body, no query and no address.
+all, and what an SDK calls is sent by the same client, under the same deadline and caps. A *read* is repeated here (tenacity,
+waiting through the Clock); a *write* is sent once, and the outbox decides about the next attempt. What fails raises
+`PlatformError`, which holds no body, no query and no address.
 """
 
 from __future__ import annotations
 
 import logging
+import math
 import random
 import re
 import ssl
@@ -20,20 +22,22 @@ from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from email.utils import parsedate_to_datetime
 from functools import cache
-from typing import TypeVar
+from typing import Any, TypeVar
 from urllib.parse import parse_qsl, urlsplit
 
+import httpcore
 import httpx
 import orjson
 import tenacity
 
-from connectors.base import Clock, FaultKind, Json, Limit, Millis, PlatformError, RetryPolicy, backoff, millis
+from connectors.base import LONGEST_WAIT, Clock, FaultKind, Json, Limit, Millis, PlatformError, RetryPolicy, backoff, millis
 
 for _noisy in ("httpx", "httpcore", "urllib3"):     # they write whole URLs at INFO, and addresses stand in URLs
     logging.getLogger(_noisy).setLevel(logging.WARNING)
 
 T = TypeVar("T")
 REPEATED = frozenset({FaultKind.THROTTLED, FaultKind.TRANSIENT, FaultKind.EDGE})
+NO_CONTENT = frozenset({202, 204})                  # good without a body; source: RFC 9110, sections 15.3.3 and 15.3.5
 RETRY_SHARE = 0.1                                   # retries may be this part of all calls …
 RETRY_FLOAT = 20.0                                  # … after so many that are always allowed
 
@@ -45,7 +49,8 @@ def trust() -> ssl.SSLContext:
 
 
 def parse_retry_after(value: str, now: Millis) -> float | None:
-    """Seconds asked for by a Retry-After header; None if *value* is neither seconds nor a date, or asks for no wait.
+    """Seconds asked for by a Retry-After header, at most `LONGEST_WAIT`; None if *value* is neither seconds nor a date, or asks
+    for no wait.
 
     Source: RFC 9110, section 10.2.3. Platforms disagree on the form, so both are read.
     """
@@ -57,7 +62,7 @@ def parse_retry_after(value: str, now: Millis) -> float | None:
             seconds = (millis(parsedate_to_datetime(text)) - now) / 1000
         except (ValueError, TypeError, OverflowError):
             return None
-    return seconds if seconds > 0 else None
+    return min(seconds, LONGEST_WAIT) if seconds > 0 else None
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,7 +83,7 @@ class Answer:
         """The platform's own time from the Date header."""
         try:
             return millis(parsedate_to_datetime(self.headers.get("date", "")))
-        except (ValueError, TypeError):
+        except (ValueError, TypeError, OverflowError):
             return None
 
 
@@ -93,6 +98,7 @@ class Fault:
 
 
 Classify = Callable[[Answer], Fault | None]
+Params = Mapping[str, object] | Sequence[tuple[str, object]] | None
 
 
 def usual_fault(answer: Answer) -> Fault | None:
@@ -117,15 +123,25 @@ def usual_fault(answer: Answer) -> Fault | None:
         return Fault(FaultKind.TRANSIENT, "server error")
     if status >= 400:
         return Fault(FaultKind.INVALID, "request refused")
-    if status not in (202, 204) and not answer.is_json:
+    if status not in NO_CONTENT and not answer.is_json:
         return Fault(FaultKind.EDGE, "not JSON")
     return None
+
+
+class Paused(Exception):
+    """A lane is paused for *seconds*, longer than whoever calls would wait."""
+
+    def __init__(self, seconds: float) -> None:
+        super().__init__(seconds)
+        self.seconds = seconds
 
 
 class Budget:
     """Our share of an account's documented limits, over everything that calls it. Safe for many threads.
 
     Sliding windows per lane, and slots for limits on calls at once. A platform that says "wait" pauses the lane for all.
+    Nothing that happened lies ahead: after a clock that stepped back, calls and pauses count from now, so nobody waits for
+    longer than a window or a pause lasts.
     """
 
     def __init__(self, limits: Iterable[Limit], share: float, clock: Clock) -> None:
@@ -133,7 +149,7 @@ class Budget:
         self._lock = threading.Lock()
         self._windows: dict[str, list[tuple[int, Millis, deque[Millis]]]] = {}
         self._slots: dict[str, threading.Semaphore] = {}
-        self._paused: dict[str, Millis] = {}
+        self._paused: dict[str, tuple[Millis, Millis]] = {}     # since when, for how long
         self._retries = RETRY_FLOAT
         for limit in limits:
             calls = max(1, int(limit.calls * share))
@@ -143,8 +159,9 @@ class Budget:
                 self._slots[limit.lane] = threading.Semaphore(calls)
 
     @contextmanager
-    def call(self, lanes: Sequence[str]) -> Iterator[None]:
-        """Waits until a call on all *lanes* fits; holds their slots while it lasts."""
+    def call(self, lanes: Sequence[str], patience: float = math.inf) -> Iterator[None]:
+        """Waits until a call on all *lanes* fits; holds their slots while it lasts. Raises Paused instead of waiting for a pause
+        that lasts longer than *patience* seconds."""
         with ExitStack() as held:
             for lane in lanes:
                 slot = self._slots.get(lane)
@@ -153,16 +170,18 @@ class Budget:
                         with self._clock.idle():
                             slot.acquire()
                     held.callback(slot.release)
-            while wait := self._take(lanes):
+            while wait := self._take(lanes, patience):
                 self._clock.sleep(wait / 1000)
             yield
 
     def pause(self, lanes: Sequence[str], seconds: float) -> None:
         """Nobody calls on *lanes* for *seconds*."""
-        until = self._clock.now() + round(seconds * 1000)
+        length = round(seconds * 1000)
         with self._lock:
+            now = self._clock.now()
             for lane in lanes:
-                self._paused[lane] = max(until, self._paused.get(lane, 0))
+                if length > self._pause(lane, now):
+                    self._paused[lane] = now, length
 
     def may_retry(self) -> bool:
         """Whether one more retry keeps within the share of all calls that retries may be; counts it if so."""
@@ -172,11 +191,14 @@ class Budget:
             self._retries -= 1
             return True
 
-    def _take(self, lanes: Sequence[str]) -> Millis:
+    def _take(self, lanes: Sequence[str], patience: float) -> Millis:
         """0 and counted, or milliseconds to wait before asking again."""
-        now = self._clock.now()
         with self._lock:
-            wait = max((self._wait(lane, now) for lane in lanes), default=0)
+            now = self._clock.now()                 # under the lock: calls are kept in the order of their times
+            paused = max((self._pause(lane, now) for lane in lanes), default=0)
+            if paused > patience * 1000:
+                raise Paused(paused / 1000)
+            wait = max([paused, *(self._wait(lane, now) for lane in lanes)])
             if wait == 0:
                 self._retries = min(RETRY_FLOAT, self._retries + RETRY_SHARE)
                 for _, _, taken in (window for lane in lanes for window in self._windows.get(lane, ())):
@@ -184,18 +206,33 @@ class Budget:
             return wait
 
     def _wait(self, lane: str, now: Millis) -> Millis:
-        wait = self._paused.get(lane, 0) - now
+        """How long the lane's windows are still full."""
+        wait = 0
         for calls, span, taken in self._windows.get(lane, ()):
             while taken and taken[0] <= now - span:
                 taken.popleft()
+            ahead = 0
+            while taken and taken[-1] > now:
+                taken.pop()
+                ahead += 1
+            taken.extend([now] * ahead)
             if len(taken) >= calls:
                 wait = max(wait, taken[0] + span - now)
-        return max(0, wait)
+        return wait
+
+    def _pause(self, lane: str, now: Millis) -> Millis:
+        """How long the lane is still paused."""
+        since, length = self._paused.get(lane, (now, 0))
+        if since > now:
+            since = now
+            self._paused[lane] = since, length
+        return max(0, since + length - now)
 
 
 @dataclass(frozen=True, slots=True)
 class Caps:
-    """Bounds of one call: *deadline* and *silence* in real seconds, *raw* and *inflated* in bytes."""
+    """Bounds of one call: *deadline* and *silence* in real seconds, *raw* and *inflated* in bytes. The deadline holds for all that
+    goes over the wire; how long a host's name is looked up for is the machine's own affair."""
 
     deadline: float = 150.0                         # Mailchimp answers within 120 s or not at all; nobody else takes longer
     silence: float = 130.0
@@ -203,8 +240,70 @@ class Caps:
     inflated: int = 256 * 1024 * 1024
 
 
+class _Deadline(threading.local):
+    """When the call that a thread is making must be over, on the machine's monotonic clock."""
+
+    end = math.inf
+
+    def left(self, silence: float | None, late: type[httpcore.TimeoutException]) -> float:
+        """Seconds to wait for the next byte: those of *silence*, or fewer. Raises *late* when the time is over."""
+        left = self.end - time.monotonic()
+        if left <= 0:
+            raise late
+        return left if silence is None else min(left, silence)
+
+
+class _Stream(httpcore.NetworkStream):
+    """A connection that nobody waits on beyond the deadline of their call, however few bytes at a time it gives: what httpx
+    calls a timeout is one of silence."""
+
+    def __init__(self, stream: httpcore.NetworkStream, deadline: _Deadline) -> None:
+        self._stream, self._deadline = stream, deadline
+
+    def read(self, max_bytes: int, timeout: float | None = None) -> bytes:
+        return self._stream.read(max_bytes, self._deadline.left(timeout, httpcore.ReadTimeout))
+
+    def write(self, buffer: bytes, timeout: float | None = None) -> None:
+        self._stream.write(buffer, self._deadline.left(timeout, httpcore.WriteTimeout))
+
+    def close(self) -> None:
+        self._stream.close()
+
+    def start_tls(
+        self, ssl_context: ssl.SSLContext, server_hostname: str | None = None, timeout: float | None = None,
+    ) -> httpcore.NetworkStream:
+        left = self._deadline.left(timeout, httpcore.ConnectTimeout)
+        return _Stream(self._stream.start_tls(ssl_context, server_hostname, left), self._deadline)
+
+    def get_extra_info(self, info: str) -> Any:
+        return self._stream.get_extra_info(info)
+
+
+class _Network(httpcore.NetworkBackend):
+    """Opens such connections."""
+
+    def __init__(self, network: httpcore.NetworkBackend, deadline: _Deadline) -> None:
+        self._network, self._deadline = network, deadline
+
+    def connect_tcp(self, host: str, port: int, timeout: float | None = None, *more: Any, **options: Any) -> httpcore.NetworkStream:
+        left = self._deadline.left(timeout, httpcore.ConnectTimeout)
+        return _Stream(self._network.connect_tcp(host, port, left, *more, **options), self._deadline)
+
+
+def _hurry(client: httpx.Client, deadline: _Deadline) -> None:
+    """Put the deadline under *client*. httpcore lets a pool be made with a network of one's own, but httpx makes its pools itself
+    (one for each proxy of the environment, too), so it is put into those."""
+    for transport in (client._transport, *client._mounts.values()):
+        pool = getattr(transport, "_pool", None)
+        if pool is not None:
+            pool._network_backend = _Network(pool._network_backend, deadline)
+
+
 class Http:
-    """Calls to one account. *headers* carry the key and never leave this object; *classify* knows the platform's answers."""
+    """Calls to one account. *headers* carry the key and never leave this object; *classify* knows the platform's answers.
+
+    Whatever is answered, a call ends within the deadline, with an `Answer` or a `PlatformError`.
+    """
 
     def __init__(
         self, platform: str, base_url: str, *, clock: Clock, budget: Budget, headers: Mapping[str, str],
@@ -219,6 +318,8 @@ class Http:
             timeout=httpx.Timeout(self._caps.silence, connect=10.0), limits=httpx.Limits(max_connections=32),
             trust_env=host not in ("127.0.0.1", "localhost", "::1"), verify=trust(),
         )
+        self._deadline = _Deadline()
+        _hurry(self._client, self._deadline)
 
     def close(self) -> None:
         self._client.close()
@@ -237,30 +338,36 @@ class Http:
         """The answer to a call that is sent exactly once."""
         return self._once(method, path, params, json, lanes, name or path)
 
-    def sdk(
-        self, name: str, call: Callable[[], T], translate: Callable[[Exception], Fault | None], *,
-        lanes: Sequence[str] = ("general",), repeatable: bool = True,
-    ) -> T:
-        """What a vendor's SDK returns, under the same budget and policy. *translate* reads the SDK's own exceptions; what it
-        does not know is raised as it is."""
+    def sdk(self, name: str, call: Callable[[], T], *, lanes: Sequence[str] = ("general",), repeatable: bool = True) -> T:
+        """What a vendor's SDK returns, under the same budget and policy. *call* makes one call, which the SDK must send through
+        `exchange`. An answer that the SDK cannot read is a PlatformError EDGE; what else it raises is raised as it is."""
 
         def once() -> T:
-            with self.budget.call(lanes):
+            with self._turn(name, lanes):
                 try:
                     return call()
                 except Exception as error:
-                    fault = translate(error)
-                    if fault is None:
+                    told = self._inside(error, name, maybe=not repeatable)
+                    if told is None:
                         raise
-                    raise self._error(name, fault, None, maybe=not repeatable) from None    # SDK errors carry bodies
+                    raise told from None            # SDK errors carry bodies
         return self._repeated(once, lanes) if repeatable else once()
+
+    def exchange(self, method: str, url: str, query: Sequence[tuple[str, Any]] | None = None, json: object = None) -> Answer:
+        """The good answer to a call that a vendor's SDK makes inside `sdk`, sent once, as its own client would. Raises
+        PlatformError, which passes through the SDK (that may wrap it)."""
+        return self._good(method, url, query, json, method)
 
     def within(self, link: str) -> tuple[str, list[tuple[str, str]]]:
         """Path (below the base URL) and query of a link that the platform gave; PlatformError UNSAFE if it leads elsewhere."""
-        base, there = urlsplit(self.base_url), urlsplit(link)
-        ours = (base.scheme, base.hostname, base.port)
+        base = urlsplit(self.base_url)
         prefix = base.path.rstrip("/") + "/"
-        if (there.scheme, there.hostname, there.port) != ours or not there.path.startswith(prefix) or ".." in there.path:
+        try:
+            there = urlsplit(link)
+            at_home = (there.scheme, there.hostname, there.port) == (base.scheme, base.hostname, base.port)
+        except ValueError:                          # no address at all: a port that is no number, half a bracket
+            at_home = False
+        if not at_home or not there.path.startswith(prefix) or ".." in there.path:
             raise PlatformError(self.platform, "next link", FaultKind.UNSAFE, code="leads to another place")
         return there.path[len(prefix) - 1 :], parse_qsl(there.query, keep_blank_values=True)
 
@@ -270,36 +377,65 @@ class Http:
         self, method: str, path: str, params: Mapping[str, object] | None, json: object, lanes: Sequence[str], name: str,
     ) -> Answer:
         call = f"{method} {name}"
-        with self.budget.call(lanes):
-            answer = self._sent(method, path, params, json, call)
+        with self._turn(call, lanes):
+            return self._good(method, self.base_url + path, params, json, call)
+
+    def _good(self, method: str, url: str, params: Params, json: object, call: str) -> Answer:
+        """The answer, when it is a good one; else PlatformError."""
+        answer = self._sent(method, url, params, json, call)
         fault = self._classify(answer)
         if fault is None:
             return answer
-        raise self._error(call, self._with_wait(fault, answer), answer.status, maybe=answer.status < 400 or answer.status >= 500)
+        raise PlatformError(
+            self.platform, call, fault.kind, status=answer.status, code=fault.code, request_id=fault.request_id,
+            retry_after=self._asked(fault, answer), maybe=answer.status < 400 or answer.status >= 500,
+        )
 
-    def _sent(self, method: str, path: str, params: Mapping[str, object] | None, json: object, call: str) -> Answer:
+    @contextmanager
+    def _turn(self, call: str, lanes: Sequence[str]) -> Iterator[None]:
+        """A turn within the budget; PlatformError THROTTLED at once where the platform asked for a longer wait than we have
+        patience for, so that no command sleeps for a day. A wait that it asks for now holds for everybody, whether or not this
+        call comes again."""
+        with ExitStack() as turn:
+            try:
+                turn.enter_context(self.budget.call(lanes, self._policy.patience))
+            except Paused as pause:
+                raise PlatformError(
+                    self.platform, call, FaultKind.THROTTLED, code="still to wait", retry_after=pause.seconds,
+                ) from None
+            try:
+                yield
+            except PlatformError as error:
+                if error.kind is FaultKind.THROTTLED and error.retry_after:
+                    self.budget.pause(lanes, error.retry_after)
+                raise
+
+    def _sent(self, method: str, url: str, params: Params, json: object, call: str) -> Answer:
         content = None if json is None else orjson.dumps(json)
         headers = {} if json is None else {"Content-Type": self._client.headers.get("content-type", "application/json")}
-        end = time.monotonic() + self._caps.deadline
+        self._deadline.end = end = time.monotonic() + self._caps.deadline
         try:
             query = httpx.QueryParams(params) if params else None    # type: ignore[arg-type]  # values are str, int, bool or lists
-            request = self._client.build_request(method, self.base_url + path, params=query, content=content, headers=headers)
+            request = self._client.build_request(method, url, params=query, content=content, headers=headers)
             response = self._client.send(request, stream=True)
             try:
                 body = self._body(response, end, call)
             finally:
                 response.close()
         except httpx.HTTPError as error:
-            raise self._network(call, error) from None
+            raise self._network(call, error, late=time.monotonic() >= end) from None
         except httpx.InvalidURL:
             raise PlatformError(self.platform, call, FaultKind.INVALID, code="URL refused") from None
+        except zlib.error:
+            raise PlatformError(self.platform, call, FaultKind.TRANSIENT, code="body is not gzip", maybe=True) from None
         return self._decoded(response, body, call)
 
     def _decoded(self, response: httpx.Response, body: bytes, call: str) -> Answer:
-        """A good answer that says it is JSON must be JSON to its end, whatever the transport thought; a bad one need not."""
+        """A good answer that says it is JSON must be JSON to its end, whatever the transport thought; a bad one need not, nor one
+        whose status promises no content (`NO_CONTENT`) and that has none."""
         headers = {name.lower(): value for name, value in response.headers.items()}
         data = None
-        if "json" in headers.get("content-type", ""):
+        if "json" in headers.get("content-type", "") and (body or response.status_code not in NO_CONTENT):
             try:
                 data = orjson.loads(body)
             except ValueError:
@@ -328,24 +464,33 @@ class Http:
             raise PlatformError(self.platform, call, FaultKind.TRANSIENT, code="body cut off", maybe=True)
         return b"".join(parts)
 
-    def _network(self, call: str, error: httpx.HTTPError) -> PlatformError:
+    def _network(self, call: str, error: httpx.HTTPError, *, late: bool) -> PlatformError:
         """Refused connections were not sent; everything later may have been executed. A bad certificate does not heal."""
         if isinstance(error, httpx.ConnectError) and _certificate(error):
             return PlatformError(self.platform, call, FaultKind.UNSAFE, code="certificate not valid")
         not_sent = isinstance(error, httpx.ConnectError | httpx.ConnectTimeout | httpx.PoolTimeout)
-        return PlatformError(self.platform, call, FaultKind.TRANSIENT, code=type(error).__name__, maybe=not not_sent)
+        code = "deadline passed" if late else type(error).__name__
+        return PlatformError(self.platform, call, FaultKind.TRANSIENT, code=code, maybe=not not_sent)
 
-    def _with_wait(self, fault: Fault, answer: Answer) -> Fault:
-        asked = parse_retry_after(answer.headers.get("retry-after", ""), self.clock.now())
-        if asked is None or fault.retry_after is not None:
-            return fault
-        return Fault(fault.kind, fault.code, asked, fault.request_id)
+    def _asked(self, fault: Fault, answer: Answer) -> float | None:
+        """Seconds that the platform asks to wait."""
+        if fault.retry_after is not None:
+            return fault.retry_after
+        return parse_retry_after(answer.headers.get("retry-after", ""), self.clock.now())
 
-    def _error(self, call: str, fault: Fault, status: int | None, *, maybe: bool) -> PlatformError:
-        return PlatformError(
-            self.platform, call, fault.kind, status=status, code=fault.code, request_id=fault.request_id,
-            retry_after=fault.retry_after, maybe=maybe,
-        )
+    def _inside(self, error: Exception, call: str, *, maybe: bool) -> PlatformError | None:
+        """What an exception out of a vendor's SDK means; None when it is neither ours nor about an answer's shape."""
+        cause: BaseException | None = error
+        while cause is not None and not isinstance(cause, PlatformError):
+            cause = cause.__cause__ or cause.__context__
+        if cause is not None:
+            return PlatformError(
+                self.platform, call, cause.kind, status=cause.status, code=cause.code, request_id=cause.request_id,
+                retry_after=cause.retry_after, maybe=cause.maybe,
+            )
+        if isinstance(error, ValueError | TypeError | AttributeError | LookupError | RecursionError):
+            return PlatformError(self.platform, call, FaultKind.EDGE, code="unexpected shape", maybe=maybe)
+        return None
 
     # --- several attempts
 

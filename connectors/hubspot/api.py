@@ -46,7 +46,8 @@ class Api:
         answer = self.get(path)
         if not answer.data.get("portalId"):
             raise unexpected(path)
-        self.faults.day_shift = int(answer.data.get("utcOffsetMilliseconds") or 0)
+        shift = answer.data.get("utcOffsetMilliseconds")
+        self.faults.day_shift = shift if isinstance(shift, int) else 0
         return answer.data, signpost(answer, path)
 
     def properties(self, kind: str) -> tuple[list[Record], Millis]:

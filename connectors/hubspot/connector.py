@@ -125,12 +125,10 @@ class HubSpotConnector:
         """Made when first needed: the SDK takes a while to load."""
         from connectors.hubspot.sdk import Lists
 
-        return Lists(self._api.http, self._faults, self._connection.key.reveal())
+        return Lists(self._api.http, self._connection.key.reveal())
 
     def close(self) -> None:
         self._api.http.close()
-        if "_lists" in self.__dict__:
-            self._lists.close()
 
     # --- the account
 

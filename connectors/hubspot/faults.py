@@ -8,8 +8,6 @@ from __future__ import annotations
 import re
 from dataclasses import replace
 
-import orjson
-
 from connectors.base import DAY, SECOND, Clock, FaultKind, Json, Millis, PlatformError
 from connectors.http import Answer, Fault, usual_fault
 
@@ -100,33 +98,3 @@ def unexpected(call: str, status: int | None = 200) -> PlatformError:
 def no_progress(call: str) -> PlatformError:
     """The platform gives the place where we stand as the next one: going on would never end."""
     return PlatformError(PLATFORM, call, FaultKind.INVALID, code="no progress")
-
-
-def sdk_fault(error: Exception, faults: Faults) -> Fault | None:
-    """What an exception of hubspot-api-client means; None when it is none of its own.
-
-    Its `ApiException` exists once per API package and its text holds the whole body, so only status, headers and the parsed
-    body are read. Transport errors are urllib3's. A body that is no JSON makes the generated code fail in its own ways.
-    """
-    from urllib3.exceptions import HTTPError, NewConnectionError, SSLError
-
-    status = getattr(error, "status", None)
-    if isinstance(status, int) and status:
-        headers = {str(name).lower(): str(value) for name, value in dict(getattr(error, "headers", None) or {}).items()}
-        return faults(_answer(status, headers, getattr(error, "body", None)))
-    if isinstance(error, SSLError):
-        return Fault(FaultKind.UNSAFE, "certificate not valid")
-    if isinstance(error, HTTPError):
-        return Fault(FaultKind.TRANSIENT, "not sent" if isinstance(error, NewConnectionError) else type(error).__name__)
-    if isinstance(error, ValueError | TypeError | AttributeError):
-        return Fault(FaultKind.EDGE, "unexpected shape")
-    return None
-
-
-def _answer(status: int, headers: dict[str, str], body: object) -> Answer:
-    raw = body.encode() if isinstance(body, str) else body if isinstance(body, bytes) else b""
-    try:
-        data = orjson.loads(raw) if "json" in headers.get("content-type", "") else None
-    except ValueError:
-        data = None
-    return Answer(status, headers, raw, data)

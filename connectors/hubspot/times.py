@@ -6,15 +6,17 @@ from datetime import UTC, datetime
 
 from connectors.base import Json, Millis, millis
 
+LAST: Millis = 253_402_300_799_999                  # the end of the year 9999
+
 
 def at(value: Json) -> Millis | None:
     """Milliseconds of an instant as HubSpot writes it: ISO text (a bare date is midnight UTC), epoch milliseconds as number or
-    digits; None for the rest. Source: HubSpot CRM API guides, properties: date and datetime values."""
+    digits; None for the rest, and for what no calendar holds. Source: HubSpot CRM API guides, properties: date and datetime values."""
     if isinstance(value, int) and not isinstance(value, bool):
-        return value
+        return value if abs(value) <= LAST else None
     if not isinstance(value, str) or not value:
         return None
-    if value.isascii() and value.isdigit() and len(value) > 8:
+    if value.isascii() and value.isdigit() and 8 < len(value) <= 15:
         return int(value)
     try:
         found = datetime.fromisoformat(value)

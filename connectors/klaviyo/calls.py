@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 from connectors.base import Clock, Connection, FaultKind, Json, Limit, Millis, PlatformError
 from connectors.http import Answer, Budget, Http
-from connectors.klaviyo.faults import classify
+from connectors.klaviyo.faults import classify, is_document
 
 REVISION = "2026-07-15"
 """Stable for a year and supported for one more; 2026-10-15 changes campaigns and the place of an event's profile meta.
@@ -79,7 +80,7 @@ class Calls:
         if answer.date is not None:
             self._ahead = answer.date - self.clock.now()
         left, reset = (answer.headers.get(f"ratelimit-{name}", "") for name in ("remaining", "reset"))
-        if left == "0" and reset.isdigit() and int(reset) <= 60:
+        if left == "0" and re.fullmatch("[0-9]{1,2}", reset) and int(reset) <= 60:
             self.budget.pause(lanes, float(reset))
 
     def page(self, read: Read, cursor: str = "") -> Answered:
@@ -87,7 +88,7 @@ class Calls:
         params = {**read.params, "page[cursor]": cursor} if cursor else dict(read.params)
         answer = self.http.read("GET", read.path, params=params, lanes=(read.lane,), name=read.name)
         self.notice(answer, (read.lane,))
-        records = answer.data["data"]
+        records = document(answer, f"GET {read.name}")["data"]
         if not isinstance(records, list):
             raise PlatformError("klaviyo", f"GET {read.name}", FaultKind.EDGE, status=answer.status, code="unexpected shape")
         return Answered(records, answer.data, self.next_cursor(answer.data, read.name), answer.date)
@@ -122,6 +123,14 @@ class Calls:
 
     def close(self) -> None:
         self.http.close()
+
+
+def document(answer: Answer, call: str) -> Mapping[str, Json]:
+    """The document that a good answer holds; PlatformError EDGE when it has none, as 202 and 204 may, which answer no question."""
+    if not is_document(answer.data):
+        raise PlatformError("klaviyo", call, FaultKind.EDGE, status=answer.status, code="unexpected shape")
+    found: Mapping[str, Json] = answer.data
+    return found
 
 
 def no_progress(call: str) -> PlatformError:

@@ -1,8 +1,8 @@
 """The control plane through the vendor's SDK: the account, finding and creating lists.
 
 klaviyo-api 25 pins revision 2026-10-15, retries by itself (twice over), has no timeout and refuses whole answers for one enum
-value it does not know. Here its revision is ours, nothing retries, every call has a timeout, and answers are taken as they
-come. Source: source of klaviyo-api 25.0.0.
+value it does not know. Here what it calls is sent and judged by `connectors.http`, with our revision, and answers are taken as
+they come. Source: source of klaviyo-api 25.0.0.
 """
 
 from __future__ import annotations
@@ -11,23 +11,9 @@ import threading
 from collections.abc import Callable, Sequence
 from typing import Any
 
-import orjson
-
 from connectors.base import Account, Connection, FaultKind, Json, PlatformError, RemoteTarget
-from connectors.http import Answer, Fault
-from connectors.klaviyo.calls import HEADERS, Calls, no_progress, text_filter
-from connectors.klaviyo.faults import classify
-
-TIMEOUT = (10.0, 60.0)                              # seconds to connect, and of silence
-CAP = 16 * 1024 * 1024                              # bytes; an account or ten lists are a few thousand
-
-
-class _Refused(Exception):
-    """An answer that is not the wanted one, on its way through `Http.sdk`."""
-
-    def __init__(self, fault: Fault) -> None:
-        super().__init__(fault.code)
-        self.fault = fault
+from connectors.http import Answer, Http
+from connectors.klaviyo.calls import Calls, document, no_progress, text_filter
 
 
 class Control:
@@ -64,11 +50,10 @@ class Control:
             return found
         body = {"data": {"type": "list", "attributes": {"name": name}}}
         call = "POST /api/lists"
-        answer = self._calls.http.sdk(
-            call, lambda: self._sent(lambda sdk: sdk.Lists.create_list_without_preload_content(body)), _fault,
-            lanes=("list create",), repeatable=False,
+        answer: Answer = self._calls.http.sdk(
+            call, lambda: self._sdk().Lists.create_list_without_preload_content(body), lanes=("list create",), repeatable=False,
         )
-        record = answer.data["data"]
+        record = document(answer, call)["data"]
         if not isinstance(record, dict) or not record.get("id"):
             raise _unexpected(call)
         return RemoteTarget("list", str(record["id"]), name)
@@ -92,74 +77,46 @@ class Control:
         answer = self._read(
             "GET /api/lists", "lists", lambda sdk: sdk.Lists.get_lists_without_preload_content(**options),
         )
-        if not isinstance(answer.data["data"], list):
+        if not isinstance(document(answer, "GET /api/lists")["data"], list):
             raise _unexpected("GET /api/lists")
         return answer
 
     def _read(self, name: str, lane: str, call: Callable[[Any], Any]) -> Answer:
-        answer = self._calls.http.sdk(name, lambda: self._sent(call), _fault, lanes=(lane,))
+        answer: Answer = self._calls.http.sdk(name, lambda: call(self._sdk()), lanes=(lane,))
         self._calls.notice(answer, (lane,))
-        return answer
-
-    def _sent(self, call: Callable[[Any], Any]) -> Answer:
-        """The raw answer to one call of the SDK; _Refused when it is not a good one."""
-        raw = call(self._sdk())
-        body = raw.read(CAP + 1)
-        raw.release_conn()
-        if len(body) > CAP:
-            raise _Refused(Fault(FaultKind.UNSAFE, "body over the cap"))
-        headers = {name.lower(): value for name, value in raw.headers.items()}
-        answer = Answer(raw.status, headers, body, _decoded(headers, body))
-        fault = classify(answer)
-        if fault is not None:
-            raise _Refused(fault)
         return answer
 
     def _sdk(self) -> Any:
         with self._lock:
             if self._client is None:
-                self._client = _client(self._connection, self._calls.base_url)
+                self._client = _client(self._connection, self._calls)
             return self._client
 
 
-def _client(connection: Connection, base_url: str) -> Any:
-    """The SDK's client with its own retries off, both kinds; the switch works only on a connection pool built after it."""
+def _client(connection: Connection, calls: Calls) -> Any:
+    """The SDK's client, which sends through us and repeats nothing."""
     from klaviyo_api import KlaviyoAPI
-    from openapi_client.rest import RESTClientObject
 
-    client = KlaviyoAPI(connection.key.reveal(), max_retries=1, test_host=base_url)
-    client.configuration.retries = False
-    client.api_client.rest_client = _Timed(RESTClientObject(client.configuration))
-    client.api_client.default_headers.update({name: value for name, value in HEADERS.items() if name[0] in "rX"})
+    client = KlaviyoAPI(connection.key.reveal(), max_retries=1, test_host=calls.base_url)
+    client.api_client.rest_client = _Rest(calls.http)
     return client
 
 
-class _Timed:
-    """The SDK's REST client with a timeout on every call."""
+class _Rest:
+    """Takes the place of the SDK's own REST client; the headers are ours already."""
 
-    def __init__(self, client: Any) -> None:
-        self._client = client
+    def __init__(self, http: Http) -> None:
+        self._http = http
 
-    def request(self, *args: Any, **options: Any) -> Any:
-        return self._client.request(*args, **{**options, "_request_timeout": TIMEOUT})
-
-
-def _fault(error: Exception) -> Fault | None:
-    """What an exception of a call means; None for one that is not of the network."""
-    from urllib3.exceptions import HTTPError
-
-    if isinstance(error, _Refused):
-        return error.fault
-    return Fault(FaultKind.TRANSIENT, type(error).__name__) if isinstance(error, HTTPError) else None
+    def request(self, method: str, url: str, body: Json = None, **_: object) -> _Held:
+        return _Held(self._http.exchange(method, url, json=body))
 
 
-def _decoded(headers: dict[str, str], body: bytes) -> Json:
-    if "json" not in headers.get("content-type", ""):
-        return None
-    try:
-        return orjson.loads(body)
-    except ValueError:
-        return None                                 # classified by its shape
+class _Held:
+    """An answer where the SDK keeps it: its calls "without preload content" return `response`."""
+
+    def __init__(self, answer: Answer) -> None:
+        self.response = answer
 
 
 def _name(record: Json) -> object:

@@ -16,7 +16,7 @@ class Place:
     *mark*: everything before it has been read (None: nothing has); *swept*: signpost of the last pull, from where
     suppressions are swept; *month*: when the last thirty days were last read again; *ended*: the next pull starts anew.
 
-    Of the pull under way: *post*: its signpost, 0 until set; *newest*: the newest `updated` met; *rows*: read so far; *phase*:
+    Of the pull under way: *post*: its signpost, 0 until set; *newest*: the newest sort key met; *rows*: read so far; *phase*:
     which walk it is in.
 
     Of the walk under way: *low*: the lower bound that its filter has; *last*: the last row's sort key; *mixed*: rows did not come

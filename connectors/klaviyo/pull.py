@@ -5,7 +5,8 @@ own cursor keeps the newest value met beside Klaviyo's: when that one dies, the 
 
     profiles            updated since last time, then (from the second pull on) whoever was suppressed since: `updated` is
                         not documented to move for consent or suppression
-    profiles_complete   everybody, by date of creation; who is missing from it is gone (deleted or merged away)
+    profiles_complete   everybody, by date of creation; who is missing from it is gone (deleted or merged away),
+                        if the walk came to the newest profile
     events              by their own time, three hours back each time, because events arrive late and out of order and
                         Klaviyo cannot be asked for the time of arrival
     events_week         the last seven days again, and once a week the last thirty, for those that came later still
@@ -13,12 +14,12 @@ own cursor keeps the newest value met beside Klaviyo's: when that one dies, the 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from itertools import pairwise
 from typing import TypeVar
 
-from connectors.base import DAY, HOUR, MINUTE, SECOND, Cursor, Event, FaultKind, Millis, Page, PlatformError, Profile
+from connectors.base import DAY, HOUR, MINUTE, SECOND, Cursor, Event, FaultKind, Json, Millis, Page, PlatformError, Profile
 from connectors.klaviyo import events, profiles, times
 from connectors.klaviyo.calls import Answered, Calls, Read, no_progress
 from connectors.klaviyo.place import Place, later, place_of
@@ -86,12 +87,21 @@ class Puller:
 
     def _everybody(self, place: Place) -> Iterator[Page]:
         """Everybody by date of creation: who comes meanwhile comes last, and nobody moves. An account without anybody is
-        never called complete, since a broken answer looks the same."""
+        never called complete, since a broken answer looks the same; nor is a walk that ended before the newest profile."""
         place = Place() if place.ended else place
         end = place
         for end, found in self._walk(place, _creation_read, _profiles_of, _created):
             yield Page(end.cursor(), profiles=found)
-        yield Page(Place(ended=True).cursor(), last=True, complete=end.rows > 0, watermark=end.post)
+        yield Page(Place(ended=True).cursor(), last=True, complete=end.rows > 0 and self._reached_the_end(end), watermark=end.post)
+
+    def _reached_the_end(self, end: Place) -> bool:
+        """Whether the walk came to the newest profile of those that were there when it began: a next link may also be missing by
+        mistake, and Klaviyo tells no number of profiles. One call. Source: Klaviyo API reference, revision 2026-07-15, Get Profiles."""
+        params = {
+            "fields[profile]": "created", "filter": f"less-than(created,{times.write(end.post)})", "sort": "-created", "page[size]": "1",
+        }
+        newest = [_created_at(record) for record in self._calls.page(Read("/api/profiles", "profiles", params)).records]
+        return any(at is not None and at <= (end.newest or 0) for at in newest)
 
     # --- facts
 
@@ -221,6 +231,11 @@ def _events_of(answered: Answered) -> Sequence[Event]:
 
 def _updated(profile: Profile) -> Millis | None:
     return profile.updated
+
+
+def _created_at(record: Mapping[str, Json]) -> Millis | None:
+    attributes = record.get("attributes") if isinstance(record, dict) else None
+    return times.read(attributes.get("created")) if isinstance(attributes, dict) else None
 
 
 def _created(profile: Profile) -> Millis | None:

@@ -121,8 +121,6 @@ class MailchimpConnector:
 
     def close(self) -> None:
         self._http.close()
-        if "_control" in self.__dict__:
-            self._control.close()
 
     def account(self) -> Account:
         return self._control.account()

@@ -1,41 +1,24 @@
 """Audiences, tags and the account, through the vendor's SDK.
 
 `mailchimp-marketing` 3.0.80 hands an answer without a body back as if it were good, puts the data centre for every "server" in
-the whole address, follows redirects and takes a connection per call. So its host is set and its data centre emptied after it is
-made, and it sends through `_Transport`, which judges each answer as `connectors.http` does.
+the whole address, follows redirects, takes a connection per call and knows no deadline. So its host is set and its data centre
+emptied after it is made, and what it calls is sent and judged by `connectors.http`.
 Source: the package's own code, `mailchimp_marketing/api_client.py`.
 """
 
 from __future__ import annotations
 
-import logging
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any
-from urllib.parse import urlsplit
 
-import httpx
-import orjson
 from mailchimp_marketing import Client
-from mailchimp_marketing.api_client import ApiClientError
 
-from connectors.base import Account, Clock, FaultKind, Json, PlatformError, RemoteTarget
-from connectors.http import Answer, Fault, Http, parse_retry_after, trust
+from connectors.base import Account, FaultKind, Json, PlatformError, RemoteTarget
+from connectors.http import Answer, Http
 from connectors.mailchimp.api import PAGE
-from connectors.mailchimp.faults import classify, stuck, unexpected
+from connectors.mailchimp.faults import stuck, unexpected
 
-TIMEOUT = 130.0                                     # seconds; Mailchimp ends a request after 120 (API docs, Timeouts)
-CAP = 64 * 1024 * 1024                              # bytes of one answer
 ROOT, LISTS, LIST, SEGMENTS = "/", "/lists", "/lists/{list_id}", "/lists/{list_id}/segments"
-
-logging.getLogger("httpx").setLevel(logging.WARNING)
-
-
-class _Judged(Exception):
-    """An answer that is not the wanted one; the SDK never sees it."""
-
-    def __init__(self, fault: Fault) -> None:
-        super().__init__(fault.code)
-        self.fault = fault
 
 
 class _Good:
@@ -45,70 +28,10 @@ class _Good:
 
     def __init__(self, answer: Answer) -> None:
         self.headers = {"content-type": "application/json"}
-        self.text = answer.body.decode()
         self._data = answer.data
 
     def json(self) -> Json:
         return self._data
-
-
-class _Transport:
-    """Takes the place of the SDK's own `request`: pooled, capped, no redirects, every answer judged."""
-
-    def __init__(self, key: str, base_url: str, clock: Clock) -> None:
-        host = urlsplit(base_url).hostname or ""
-        self._clock = clock
-        self._client = httpx.Client(
-            auth=("segmentd", key), timeout=httpx.Timeout(TIMEOUT, connect=10.0), follow_redirects=False,
-            trust_env=host not in ("127.0.0.1", "localhost", "::1"), verify=trust(),
-        )
-
-    def close(self) -> None:
-        self._client.close()
-
-    def __call__(
-        self, method: str, url: str, query: Sequence[tuple[str, Any]] | None = None,
-        headers: Mapping[str, str] | None = None, body: Json = None,
-    ) -> _Good:
-        content = None if body is None else orjson.dumps(body)
-        own = {"content-type": "application/json", "accept-encoding": "gzip"}
-        with self._client.stream(method, url, params=httpx.QueryParams(list(query or ())), content=content, headers=own) as got:
-            answer = _answer(got)
-        fault = classify(answer)
-        if fault:
-            asked = parse_retry_after(answer.headers.get("retry-after", ""), self._clock.now())
-            raise _Judged(Fault(fault.kind, fault.code, asked, fault.request_id))
-        return _Good(answer)
-
-
-def _answer(got: httpx.Response) -> Answer:
-    parts, size = [], 0
-    for part in got.iter_bytes():
-        size += len(part)
-        if size > CAP:
-            raise _Judged(Fault(FaultKind.UNSAFE, "body over the cap"))
-        parts.append(part)
-    headers = {name.lower(): value for name, value in got.headers.items()}
-    data: Json = None
-    if "json" in headers.get("content-type", ""):
-        try:
-            data = orjson.loads(b"".join(parts))
-        except ValueError:
-            if got.status_code < 300:
-                raise _Judged(Fault(FaultKind.TRANSIENT, "body is not whole")) from None
-    return Answer(got.status_code, headers, b"".join(parts), data)
-
-
-def translate(error: Exception) -> Fault | None:
-    """The fault inside an exception of the SDK, which wraps whatever its `request` raised."""
-    inner = error.text if isinstance(error, ApiClientError) else error
-    if isinstance(inner, _Judged):
-        return inner.fault
-    if isinstance(inner, httpx.HTTPError):
-        return Fault(FaultKind.TRANSIENT, type(inner).__name__)
-    if isinstance(inner, httpx.InvalidURL):
-        return Fault(FaultKind.INVALID, "URL refused")
-    return None
 
 
 class Control:
@@ -116,13 +39,16 @@ class Control:
 
     def __init__(self, http: Http, key: str) -> None:
         self._http = http
-        self._transport = _Transport(key, http.base_url, http.clock)
         self._sdk = Client({"api_key": key})
         self._sdk.api_client.host, self._sdk.api_client.server = http.base_url, ""
-        self._sdk.api_client.request = self._transport
+        self._sdk.api_client.request = self._sent
 
-    def close(self) -> None:
-        self._transport.close()
+    def _sent(
+        self, method: str, url: str, query: Sequence[tuple[str, Any]] | None = None,
+        headers: Mapping[str, str] | None = None, body: Json = None,
+    ) -> _Good:
+        """Takes the place of the SDK's own `request`; *headers* are ours already."""
+        return _Good(self._http.exchange(method, url, query, body))
 
     def account(self) -> Account:
         data = self._called("GET", ROOT, lambda: self._sdk.root.get_root(fields=["account_id", "account_name"]))
@@ -194,7 +120,7 @@ class Control:
                 return
 
     def _called(self, method: str, path: str, call: Callable[[], Json], *, repeatable: bool = True) -> dict[str, Any]:
-        data = self._http.sdk(f"{method} {path}", call, translate, repeatable=repeatable)
+        data = self._http.sdk(f"{method} {path}", call, repeatable=repeatable)
         if not isinstance(data, dict):
             raise unexpected(f"{method} {path}")
         return data

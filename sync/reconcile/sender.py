@@ -19,6 +19,7 @@ from dataclasses import dataclass, field
 
 from connectors.base import (
     BATCH_REFUSED,
+    LONGEST_WAIT,
     MINUTE,
     Accepted,
     Clock,
@@ -74,7 +75,7 @@ def next_try(policy: RetryPolicy, verdict: Verdict, attempt: int, now: Millis, j
     """When to send again; None means dead letter. *attempt* counts from 1, *jitter* is in [0, 1)."""
     if not isinstance(verdict, Transient) or attempt >= policy.attempts:
         return None
-    wait = verdict.retry_after or 0.0               # a platform that names its own delay knows better than our curve
+    wait = _asked(verdict)                          # a platform that names its own delay knows better than our curve
     return now + round((wait if wait > 0 else curve(policy, attempt, jitter)) * 1000)
 
 
@@ -260,8 +261,8 @@ class Sender:
 
     def _take_note(self, db: Database, verdicts: Sequence[Verdict], now: Millis) -> None:
         """Obey a wait the platform asked for; count calls that the platform did not take."""
-        waits = [v.retry_after for v in verdicts if isinstance(v, Transient) and v.retry_after and v.retry_after > 0]
-        if waits:
+        waits = [_asked(verdict) for verdict in verdicts if isinstance(verdict, Transient)]
+        if any(waits):
             outbox.hold(db, self.source.number, now + round(max(waits) * 1000))     # of the others; these get it as their own
         failed = all(isinstance(v, Transient) and not _refused(v) for v in verdicts)
         self._failed, self._worked = self._failed + 1 if failed else 0, self._worked or not failed
@@ -319,6 +320,11 @@ class Sender:
     def _dead(self, db: Database, letter: Letter, reason: str) -> None:
         outbox.dead(db, letter, reason)
         self.report.dead += 1
+
+
+def _asked(verdict: Transient) -> float:
+    """Seconds that the platform asked us to wait, as far as it is believed; 0 where it did not."""
+    return min(max(0.0, verdict.retry_after or 0.0), LONGEST_WAIT)
 
 
 def _refused(verdict: Verdict) -> bool:

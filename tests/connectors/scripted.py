@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import json
+import socket
 import threading
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from email.utils import formatdate
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from socketserver import StreamRequestHandler, ThreadingTCPServer
 from typing import Any
 from urllib.parse import parse_qsl, urlsplit
 
@@ -75,6 +77,32 @@ def scripted(answer: Callable[[Asked], Said], now: Millis) -> Iterator[Platform]
     thread.start()
     try:
         yield Platform(f"http://127.0.0.1:{server.server_port}", calls)
+    finally:
+        server.shutdown()
+        thread.join()
+        server.server_close()
+
+
+@contextmanager
+def raw(say: Callable[[bytes, socket.socket], None]) -> Iterator[Platform]:
+    """A server below HTTP: *say* gets the head of each call and the socket, writes what it likes and hangs up."""
+    class Handler(StreamRequestHandler):
+        def handle(self) -> None:
+            head = b""
+            while not head.endswith(b"\r\n\r\n") and (line := self.rfile.readline()):
+                head += line
+            method, _, path = head.decode("latin-1").partition("\r\n")[0].rpartition(" ")[0].partition(" ")
+            calls.append(Asked(method, path, {}, None))
+            with suppress(OSError):                 # whoever called may have hung up long ago
+                say(head, self.connection)
+
+    calls: list[Asked] = []
+    server = ThreadingTCPServer(("127.0.0.1", 0), Handler)
+    server.daemon_threads = True
+    thread = threading.Thread(target=server.serve_forever, args=(0.01,), daemon=True)
+    thread.start()
+    try:
+        yield Platform(f"http://127.0.0.1:{server.server_address[1]}", calls)
     finally:
         server.shutdown()
         thread.join()

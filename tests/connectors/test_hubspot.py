@@ -287,3 +287,8 @@ def test_an_archived_order_is_void_whoever_it_was_for() -> None:
         assert platform.calls[-1].query["archived"] == "true"
     assert [(one.id, one.removed) for one in page.events] == [("order:80001", True)]
     assert page.last
+
+
+@pytest.mark.parametrize("value", [10**30, -(10**30), "9" * 5000, "9" * 16, True, "no date", ""])
+def test_what_no_calendar_holds_is_no_instant(value: Any) -> None:
+    assert at(value) is None

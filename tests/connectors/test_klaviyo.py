@@ -202,6 +202,31 @@ class TestKlaviyo(ConnectorContract):
 
     # --- people
 
+    @pytest.mark.parametrize("at", [1, 2])
+    def test_a_sweep_whose_next_link_is_missing_is_not_complete(
+        self, connector: Connector, sandbox: Sandbox, at: int,
+    ) -> None:
+        left = [at]
+
+        def ended(request: Request, response: Response) -> None:
+            left[0] -= 1
+            if not left[0]:
+                response.body = orjson.dumps(orjson.loads(response.body) | {"links": {"next": None}})
+
+        self.spoil(sandbox, ended)
+        pages = pages_of(connector, self.sweep(connector))
+        assert (sum(len(page.profiles) for page in pages), pages[-1].complete) == (100 * at, False)
+        assert pages_of(connector, self.sweep(connector))[-1].complete
+
+    def test_a_sweep_is_complete_whoever_comes_meanwhile(
+        self, connector: Connector, controls: Controls, sandbox: Sandbox,
+    ) -> None:
+        pages = connector.pull(self.sweep(connector), None)
+        next(pages)
+        controls.act("klaviyo", "create_profile", email="new.here@shop.example", standing="granted")
+        *_, last = pages
+        assert last.complete
+
     def test_suppression_is_seen_although_updated_did_not_move(
         self, connector: Connector, controls: Controls, sandbox: Sandbox,
     ) -> None:
@@ -260,7 +285,68 @@ class TestKlaviyo(ConnectorContract):
         self.spoil(sandbox, empty)
         assert [page.complete for page in connector.members(target)] == [False]
 
-    def test_a_listing_tells_since_when_and_costs_one_call_a_hundred_people(
+    def test_a_listing_whose_next_link_is_missing_is_not_complete(
+        self, connector: Connector, controls: Controls, sandbox: Sandbox,
+    ) -> None:
+        """Also where all came in one call, and so at one instant."""
+        target = self.target(connector, controls)
+        connector.push(target, self.changes(self.living(controls)[:250], Op.ADD))
+        sandbox.virtual().advance(3600)
+        assert len(self.members(connector, target)) == 250
+
+        def ended(request: Request, response: Response) -> None:
+            if request.path.endswith(f"/lists/{target.id}/profiles"):
+                response.body = orjson.dumps(orjson.loads(response.body) | {"links": {"next": None}})
+
+        self.spoil(sandbox, ended)
+        pages = list(connector.members(target))
+        assert [(len(page.members), page.last, page.complete) for page in pages] == [(100, True, False)]
+
+    def test_a_listing_is_complete_while_people_leave_and_whatever_klaviyo_counts(
+        self, connector: Connector, controls: Controls, sandbox: Sandbox,
+    ) -> None:
+        target = self.target(connector, controls)
+        people = self.living(controls)[:250]
+        connector.push(target, self.changes(people, Op.ADD))
+        sandbox.virtual().advance(3600)
+
+        def counted(request: Request, response: Response) -> None:
+            document = orjson.loads(response.body)
+            if request.path.endswith(f"/lists/{target.id}"):
+                document["data"]["attributes"]["profile_count"] = 9999
+            response.body = orjson.dumps(document)
+
+        self.spoil(sandbox, counted)
+        pages = connector.members(target)
+        first = next(pages)
+        controls.act("klaviyo", "remove_by_hand", email=people[-1]["email"], target=target.name)
+        controls.act("klaviyo", "erase", email=people[-2]["email"])
+        sandbox.virtual().advance(3600)
+        rest = list(pages)
+        assert not first.complete
+        assert rest[-1].complete
+
+    def test_a_listing_that_somebody_joined_meanwhile_unseen_is_not_complete_and_the_next_one_is(
+        self, connector: Connector, controls: Controls, sandbox: Sandbox,
+    ) -> None:
+        target = self.target(connector, controls)
+        people = self.living(controls)
+        for row in people[:3]:
+            self.by_hand(controls, target, row["email"])
+        sandbox.virtual().advance(3600)
+        joined = [False]
+
+        def joins(request: Request, response: Response) -> None:
+            if request.path.endswith(f"/lists/{target.id}/profiles") and not joined[0]:
+                joined[0] = True
+                sandbox.applications["klaviyo"].act("add_by_hand", email=people[3]["email"], target=target.name)
+                sandbox.virtual().advance(3600)
+
+        self.spoil(sandbox, joins)
+        assert [page.complete for page in connector.members(target)] == [False]
+        assert len(self.members(connector, target)) == 4
+
+    def test_a_listing_tells_since_when_and_costs_one_call_a_hundred_people_and_one_for_its_end(
         self, connector: Connector, controls: Controls, sandbox: Sandbox,
     ) -> None:
         target = self.target(connector, controls)
@@ -270,7 +356,7 @@ class TestKlaviyo(ConnectorContract):
         sandbox.virtual().advance(3600)
         before = self.calls(controls)
         pages = list(connector.members(target))
-        assert self.calls(controls) == before + 2
+        assert self.calls(controls) == before + 2 + 1
         assert [set(page.joined) == set(page.members) for page in pages] == [True, True]
 
     def test_a_lost_answer_to_create_makes_no_second_list(self, connector: Connector, controls: Controls) -> None:
@@ -399,7 +485,19 @@ class TestKlaviyo(ConnectorContract):
         calm = clock.now() - start
         self.spoil(sandbox, used_up)
         assert len(pages_of(connector, stream)) == 4
-        assert clock.now() - start - calm == 2 * 42 * SECOND
+        assert clock.now() - start - calm == 3 * 42 * SECOND   # three pages and a look at the end: four calls
+
+    @pytest.mark.parametrize("reset", ["²", "٣٣", "-1", "1e9", "soon", ""])
+    def test_a_window_whose_end_is_no_number_is_not_waited_for(
+        self, connector: Connector, sandbox: Sandbox, clock: Any, reset: str,
+    ) -> None:
+        def used_up(request: Request, response: Response) -> None:
+            response.headers |= {"RateLimit-Remaining": "0", "RateLimit-Reset": reset.encode().decode("latin-1")}
+
+        self.spoil(sandbox, used_up)
+        start = clock.now()
+        assert connector.account() == connector.account()
+        assert clock.now() - start <= 2 * SECOND
 
     def test_a_retired_revision_stops_everything(self, connector: Connector, sandbox: Sandbox) -> None:
         def retired(request: Request, response: Response) -> None:

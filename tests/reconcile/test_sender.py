@@ -7,7 +7,7 @@ from collections.abc import Callable
 
 import pytest
 
-from connectors.base import HOUR, MINUTE, Batch, Op, Profile, RetryPolicy, Transient
+from connectors.base import DAY, HOUR, MINUTE, Batch, Op, Profile, RetryPolicy, Transient
 from sync.model import ContactId
 from sync.reconcile.sender import next_try
 from sync.store import memberships, outbox, people
@@ -41,6 +41,14 @@ def test_the_curve_doubles_to_its_cap_and_ends_with_the_last_attempt() -> None:
     waits = [next_try(policy, Transient("x"), attempt, 0, jitter=0.999999) for attempt in (1, 2, 3, 4)]
     assert waits == [10_000, 20_000, 30_000, None]
     assert next_try(policy, Transient("x"), 1, 0, jitter=0) == 5_000
+
+
+def test_nobody_is_waited_for_longer_than_a_day(place: Place) -> None:
+    place.know(1)
+    place.approve(place.target(), {0})
+    place.toy.script = ["throttled 999999999999"]
+    place.send()
+    assert place.store.rows("select due - ? from outbox", place.clock.now()) == [(DAY,)]
 
 
 @pytest.mark.parametrize("asked", [0.0, -5.0, None])
