@@ -481,8 +481,9 @@ class TellsJoining(Protocol):
     """What a connector also offers where `capabilities.joining_told`: evidence of whose a membership is, after an answer was lost."""
 
     def joined(self, target: RemoteTarget, profiles: Sequence[ProfileId]) -> dict[ProfileId, Millis]:
-        """When each of *profiles* that are members right now joined for the last time, by the platform's own clock; those that
-        are no members, or of whom it is not told, are left out. Raises PlatformError."""
+        """When each of *profiles* that are members right now joined for the last time, by the platform's clock (by ours, where the
+        connector knows how far they are apart); those that are no members, or of whom it is not told, are left out. Raises
+        PlatformError."""
 
 
 @runtime_checkable

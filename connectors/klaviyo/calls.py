@@ -71,6 +71,10 @@ class Calls:
             self.notice(self.http.read("GET", "/api/events", params=params, lanes=("events",)), ("events",))
         return self.clock.now() + (self._ahead or 0)
 
+    def by_our_clock(self, at: Millis) -> Millis:
+        """An instant that the platform tells, as our clock showed it, by the last Date header."""
+        return at - (self._ahead or 0)
+
     def notice(self, answer: Answer, lanes: Sequence[str]) -> None:
         """Learn from an answer's headers: the time, and a window that is used up (also by the account's other keys).
 

@@ -26,7 +26,7 @@ def listing(calls: Calls, target: RemoteTarget) -> Iterator[MemberPage]:
     read = Read(f"/api/lists/{quote(target.id, safe='')}/profiles", "list members", params, "/api/lists/{id}/profiles")
     seen: set[ProfileId] = set()
     for page in calls.pages(read):
-        members = {_id(record, read): _joined_at(record) for record in page.records}
+        members = {_id(record, read): _joined_at(calls, record) for record in page.records}
         told = {who: at for who, at in members.items() if at is not None}
         seen.update(members)
         last = not page.cursor
@@ -87,11 +87,12 @@ def _joinings(calls: Calls, target: RemoteTarget, addresses: Sequence[str]) -> I
     read = Read(f"/api/lists/{quote(target.id, safe='')}/profiles", "list members", params, "/api/lists/{id}/profiles")
     for page in calls.pages(read):
         for record in page.records:
-            yield _id(record, read), _joined_at(record)
+            yield _id(record, read), _joined_at(calls, record)
 
 
-def _joined_at(record: Mapping[str, Json]) -> Millis | None:
-    return times.read((record.get("attributes") or {}).get("joined_group_at"))
+def _joined_at(calls: Calls, record: Mapping[str, Json]) -> Millis | None:
+    at = times.read((record.get("attributes") or {}).get("joined_group_at"))
+    return None if at is None else calls.by_our_clock(at)
 
 
 def _addresses(calls: Calls, ids: Sequence[str]) -> dict[ProfileId, str]:

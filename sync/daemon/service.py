@@ -87,16 +87,18 @@ class Following:
     def __post_init__(self) -> None:
         self.live = Live(self.street.store, self.street.config, self.street.sources)
         self.may_go = self.street.config.schedule.apply.data is Apply.AUTO
-        self.problems: Mapping[str, str] = {}       # of the last run: what these are of waits for the next one
+        self.problems: dict[str, str] = {}          # of the last run, and since: what these are of waits for the next one
+        self.sound = False                          # the last run came to its end: accounts and targets are known to be the right ones
 
     def run(self) -> None:
         """Pull, evaluate, plan, send; what came of it is said and recorded, whatever it was."""
         self.street.failures.clear()
+        self.sound = False
         self._recorded("run", self._run)
 
     def _run(self) -> tuple[dict[str, Any], ExitCode]:
         outcome, code = sync_once(self.street, data_may_go=self.may_go, pulling=self._pull, evaluating=self._whole_evaluation)
-        self.problems = outcome["problems"]
+        self.problems, self.sound = dict(outcome["problems"]), True
         return outcome, code
 
     def meanwhile(self) -> Millis | None:
@@ -108,7 +110,7 @@ class Following:
             return None
         if diff is not None and diff.segments:
             self._say_who_moved(diff)
-            if self.may_go:
+            if self.may_go and self.sound:
                 self._recorded("tick", lambda: self._settle(diff))
         return self.live.next_due
 
@@ -117,6 +119,7 @@ class Following:
         judged = judge_targets(self.street, self._evaluation(self.street), only=diff.segments)
         judged = [each for each in judged if each.key not in self.problems]
         outcome, _ = settle(self.street, judged, {}, self.may_go)
+        self.problems |= outcome["problems"]
         return outcome, ExitCode.FAILED if outcome["problems"] else ExitCode.REFUSED if outcome["refused"] else ExitCode.OK
 
     def _whole_evaluation(self, street: Street) -> Evaluation:

@@ -52,9 +52,9 @@ def told_ours(source: Source, remote: RemoteTarget, doubts: Sequence[Doubt]) -> 
 
 
 def theirs(source: Source, remote: RemoteTarget, claims: Mapping[ProfileId, Millis]) -> frozenset[ProfileId]:
-    """Of members whom we *claim* since we added them, those who were there before. Asked only of a platform that does not tell what
-    an add changed and can be asked for some members by name. Raises PlatformError."""
-    if source.capabilities.effect_told or not source.capabilities.lookup:
+    """Of members whom we *claim* by adds that were sent then, and of which nothing told whether they changed anything, those who were
+    there well before. Asked only of a platform that can be asked for some members by name. Raises PlatformError."""
+    if not source.capabilities.lookup:
         return frozenset()
     joined = _joined(source, remote, list(claims))
     return frozenset(profile for profile, at in joined.items() if at + EARLIER <= claims[profile])

@@ -119,7 +119,7 @@ def judge_targets(street: Street, evaluation: Evaluation, *, only: Collection[st
     """The plan of each target (of segments *only*, on *platform*) and whether it may be carried out. Reads the store only."""
     known = memberships.states(street.store)
     desired = segments.standing(street.store)
-    people = People(street.store, street.config)
+    people = People(street.store, street.config, street.clock.now())
     judged = []
     for spec in specs(street.config):
         key = str(key_of(spec))
@@ -143,10 +143,12 @@ def _judge(
     made = plan(
         state.key, desired, view_of(street.store, state, now), memberships.owned(street.store, state.id),
         people.standing(spec, state, audience, scope), spec.manage, caution=caution,
-        first_fill=state.applied is None or outbox.still_filling(street.store, state.id, state.applied),
+        first_fill=state.applied is None,
     )
     rule = digest_of(evaluation.rules[spec.segment], settings_digest(spec))
-    refusals = tuple(judge(made, spec.guards, spec.existing, state.existing, state.found))
+    left = outbox.filling(street.store, state.id)
+    filling = sum(change.profile in left for change in made.adds)
+    refusals = tuple(judge(made, spec.guards, spec.existing, state.existing, state.found, filling))
     return Judged(spec, state, made, refusals, _waits(street.config, state, rule), rule, caution.freeze)
 
 
@@ -339,9 +341,10 @@ def enqueue(street: Street, each: Judged, changes: Sequence[Change], *, plan_nam
             memberships.set_remote(db, state.id, made.id)
         decision = "keep" if existing else {Existing.KEEP: "keep", Existing.ADOPT: "adopt"}.get(each.spec.existing)
         if decision and state.existing != decision:
-            memberships.set_existing(db, state.id, decision)
+            memberships.set_existing(db, state.id, decision, now)
         memberships.set_applied(db, state.id, each.rule, now)
-        count = outbox.enqueue(db, state.id, [(c.op, c.profile, ContactId(c.contact)) for c in changes], now)
+        letters = [(c.op, c.profile, ContactId(c.contact)) for c in changes]
+        count = outbox.enqueue(db, state.id, letters, now, first=state.applied is None)
         db.execute("update plans set handed_over = json_insert(handed_over, '$[#]', ?) where id = ?", (each.key, plan_name))
         crash_point("enqueue.before_commit")
     return count

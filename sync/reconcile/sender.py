@@ -165,7 +165,7 @@ class Sender:
         if not removes:
             return list(batch)
         try:
-            claims = memberships.owned_since(self.store, removes[0].target)
+            claims = memberships.claims(self.store, removes[0].target, [letter.profile for letter in removes])
             there = self._look(removes, remote)
             foreign = self._theirs([letter for letter in removes if there.get(letter.profile, False)], remote, claims)
         except PlatformError as error:
@@ -176,13 +176,13 @@ class Sender:
         left = {letter.id for letter in (*gone, *foreign)}
         return [letter for letter in batch if letter.id not in left]
 
-    def _theirs(self, removes: Sequence[Letter], remote: RemoteTarget, claims: Mapping[ProfileId, Millis]) -> list[Letter]:
+    def _theirs(self, removes: Sequence[Letter], remote: RemoteTarget, claims: Mapping[ProfileId, Millis | None]) -> list[Letter]:
         """Removes of members that are a person's, as far as can be known; *claims*: whom we held for ours before we looked. Raises
         PlatformError."""
         ours = told_ours(self.source, remote, [Doubt(letter.profile, letter.op, letter.sent) for letter in removes if letter.maybe])
-        known = {letter.profile: claims[letter.profile] for letter in removes if letter.profile in claims}
-        lost = known.keys() - memberships.owned(self.store, removes[0].target)             # by the listing that was our look
-        lost |= theirs(self.source, remote, known)
+        lost = theirs(self.source, remote, {who: sent for letter in removes if (sent := claims.get(who := letter.profile)) is not None})
+        if any(sent is not None for sent in claims.values()):                             # the listing that was our look may have told
+            lost |= claims.keys() - memberships.claims(self.store, removes[0].target, list(claims)).keys()
         return [letter for letter in removes if letter.profile in lost or not ours.get(letter.profile, True)]
 
     def _let_be(self, gone: Sequence[Letter], foreign: Sequence[Letter]) -> None:
@@ -297,10 +297,12 @@ class Sender:
     def _accepted(self, db: Database, letter: Letter, effect: Effect, now: Millis, *, ours: bool) -> None:
         changed = effect is not Effect.ALREADY or ours
         if letter.op is Op.ADD:
-            untold = letter.maybe and effect is Effect.UNTOLD          # this call, an earlier one, or a person between them
-            first = min(letter.sent, default=now) if letter.maybe else now
-            memberships.confirm_add(db, letter.target, letter.profile, now, ours=changed and not untold, sent=first)
-            if untold:
+            untold = effect is Effect.UNTOLD
+            doubtful = untold and letter.maybe      # was it this call, an earlier one, or a person between them?
+            memberships.confirm_add(
+                db, letter.target, letter.profile, now, ours=changed and not doubtful, sent=now if untold else None,
+            )
+            if doubtful:
                 outbox.leave_in_doubt(db, letter)
             self.report.added += changed
         else:

@@ -128,14 +128,14 @@ def view_of(store: Store, state: TargetState, now: Millis) -> View:
 class People:
     """Who is barred, frozen, reachable: asked of the store once for all targets that are judged together."""
 
-    def __init__(self, store: Store, config: Config) -> None:
-        self._store, self._where = store, config.consent.withdrawn
-        self._barred = cache(partial(memberships.barred, store, self._where.value))
+    def __init__(self, store: Store, config: Config, now: Millis) -> None:
+        self._store, self._where, self._now = store, config.consent.withdrawn, now
+        self._barred = cache(partial(memberships.barred, store, now, self._where.value))
         self._reachable = cache(partial(memberships.reachable, store))
 
     @cached_property
     def _unreadable(self) -> frozenset[ContactId]:
-        return memberships.unreadable(self._store)
+        return memberships.unreadable(self._store, self._now)
 
     @cached_property
     def _unmerged(self) -> list[set[int]]:
@@ -163,7 +163,8 @@ class People:
         """For one target. *audience* and *scope* (of a subscription type) are the platform's ids. Whoever left or was
         suppressed on a list itself is barred from that list, too; a list grants nothing, and its id may be that of a type, too."""
         scopes = [s for s in (scope, state.remote.id if state.remote else None) if s]
-        barred = self._barred_on(state.connection, audience) | memberships.barred_from(self._store, state.connection, scopes)
+        barred = self._barred_on(state.connection, audience)
+        barred |= memberships.barred_from(self._store, self._now, state.connection, scopes)
         return Standing(
             barred=barred,
             frozen=self._frozen(barred),

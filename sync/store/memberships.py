@@ -12,7 +12,7 @@ from connectors.base import HOUR, Millis, Op, ProfileId, RemoteTarget
 from sync.model import ContactId
 from sync.store.store import Store, digest_of
 
-EARLIER: Millis = HOUR                              # so long before our add somebody else's was, however far the clocks are apart
+EARLIER: Millis = HOUR                              # who was there so long before our add was there by somebody else
 
 # --- targets ----------------------------------------------------------------------------------------------------------------
 
@@ -105,11 +105,11 @@ def set_applied(db: sqlite3.Connection, number: int, rule: str, now: Millis) -> 
     db.execute("update targets set applied = coalesce(applied, ?), rule = ? where id = ?", (now, rule, number))
 
 
-def set_existing(db: sqlite3.Connection, number: int, decision: str) -> None:
+def set_existing(db: sqlite3.Connection, number: int, decision: str, now: Millis) -> None:
     """Members found at first contact: "keep" leaves them to whoever put them there, "adopt" makes them ours."""
     db.execute("update targets set existing = ? where id = ?", (decision, number))
     if decision == "adopt":
-        db.execute("insert or ignore into owned select target, profile, since from members where target = ?", (number,))
+        db.execute("insert or ignore into owned select target, profile, ?, null from members where target = ?", (now, number))
 
 
 # --- views ------------------------------------------------------------------------------------------------------------------
@@ -139,10 +139,7 @@ def write_view(
     db.execute(
         "delete from owned where target = ?1 and profile not in (select profile from members where target = ?1)", (number,),
     )
-    db.execute(                                     # they were on before our add: a person's, which our add changed nothing about
-        "delete from owned where target = ?1 and since >= ?2 + "
-        "(select since from members m where m.target = ?1 and m.profile = owned.profile)", (number, EARLIER),
-    )
+    _weigh(db, number, told)
     (count,) = db.execute("select count(*) from members where target = ?", (number,)).fetchone()
     db.execute(
         "update targets set viewed = ?, complete = 1, first_met = coalesce(first_met, ?1), "
@@ -151,6 +148,16 @@ def write_view(
     db.execute(                                     # nothing is left to remove
         "delete from outbox where target = ?1 and state = 'dead' and op = 'remove' "
         "and profile not in (select profile from members where target = ?1)", (number,),
+    )
+
+
+def _weigh(db: sqlite3.Connection, number: int, joined: Mapping[ProfileId, Millis]) -> None:
+    """Whom we added without being told whether that changed anything is a person's if they *joined* well before, and else ours for good."""
+    rows = db.execute("select profile, sent from owned where target = ? and sent is not null", (number,)).fetchall()
+    told = [(profile, joined[profile] + EARLIER <= sent) for profile, sent in rows if profile in joined]
+    db.executemany("delete from owned where target = ? and profile = ?", [(number, profile) for profile, theirs in told if theirs])
+    db.executemany(
+        "update owned set sent = null where target = ? and profile = ?", [(number, profile) for profile, theirs in told if not theirs],
     )
 
 
@@ -168,29 +175,39 @@ def members(store: Store, number: int) -> dict[ProfileId, ContactId | None]:
 
 
 def owned(store: Store, number: int) -> frozenset[ProfileId]:
-    return frozenset(owned_since(store, number))
+    return frozenset(row[0] for row in store.rows("select profile from owned where target = ?", number))
 
 
-def owned_since(store: Store, number: int) -> dict[ProfileId, Millis]:
-    """Profiles that we put there, and when."""
-    return dict(store.rows("select profile, since from owned where target = ?", number))
+def claims(store: Store, number: int, among: Collection[ProfileId]) -> dict[ProfileId, Millis | None]:
+    """Which of *among* are ours, and when we sent the add of those of whom nothing told yet whether it changed anything (None: it did)."""
+    return dict(store.rows(
+        "select profile, sent from owned where target = ? and profile in (select value from json_each(?))",
+        number, orjson.dumps(list(among)).decode(),
+    ))
 
 
 def confirm_add(
     db: sqlite3.Connection, number: int, profile: ProfileId, now: Millis, *, ours: bool, sent: Millis | None = None,
 ) -> None:
-    """The platform accepted our add, of which the first call was *sent* then (None: now); *ours* unless it said that the profile was
-    on the target already."""
+    """The platform accepted our add; *ours* unless it said that the profile was on the target already. *sent*: when, where it does not
+    say whether the add changed anything."""
     db.execute("insert or ignore into members values (?, ?, ?)", (number, profile, now))
     db.execute("insert or replace into confirmed values (?, ?, ?, ?)", (number, profile, Op.ADD.value, now))
     if ours:
-        db.execute("insert or ignore into owned values (?, ?, ?)", (number, profile, now if sent is None else sent))
+        db.execute("insert or ignore into owned values (?, ?, ?, ?)", (number, profile, now, sent))
+        _no_doubt(db, number, profile)
 
 
 def confirm_remove(db: sqlite3.Connection, number: int, profile: ProfileId, now: Millis) -> None:
     db.execute("delete from members where target = ? and profile = ?", (number, profile))
     db.execute("delete from owned where target = ? and profile = ?", (number, profile))
     db.execute("insert or replace into confirmed values (?, ?, ?, ?)", (number, profile, Op.REMOVE.value, now))
+    _no_doubt(db, number, profile)
+
+
+def _no_doubt(db: sqlite3.Connection, number: int, profile: ProfileId) -> None:
+    """What calls before this one did matters no more."""
+    db.execute("delete from doubts where target = ? and profile = ?", (number, profile))
 
 
 def disown(db: sqlite3.Connection, number: int, profile: ProfileId) -> None:
@@ -224,10 +241,7 @@ def settle(
 ) -> None:
     """After a complete listing: which of the members in doubt are *ours*, which are *foreign*. A call made within *lag* before
     the listing *began* may show later only: its doubt stays."""
-    db.executemany(
-        "insert or ignore into owned select target, profile, since from members where target = ? and profile = ?",
-        [(number, profile) for profile in ours],
-    )
+    db.executemany("insert or ignore into owned values (?, ?, ?, null)", [(number, profile, began) for profile in ours])
     for profile in foreign:
         disown(db, number, profile)
     db.execute(                                     # adds that are there, removes that are not (or no longer ours): nothing to send
@@ -269,13 +283,14 @@ def _dead(store: Store, target: int, op: Op) -> frozenset[ProfileId]:
     ))
 
 
-# A profile that is gone still says what it said last, until one of the same contact in the same place says later that it is granted.
+# A profile that is gone still says what it said last, until one of the same contact in the same place says later that it is granted,
+# and not later than now (?1), as a clock that was ahead would have it.
 _SAYING = (
     "select distinct p.contact from consents s join profiles p on p.connection = s.connection and p.id = s.profile "
     "where s.channel = 'email' and (p.state != 'gone' or not exists (select 1 from profiles q "
     "join consents g on g.connection = q.connection and g.profile = q.id where q.contact = p.contact and q.state != 'gone' "
     "and q.connection = p.connection and q.audience = p.audience and g.channel = s.channel and g.scope in ('', s.scope) "
-    "and g.state = 'granted' and coalesce(g.at, g.seen) > coalesce(s.at, s.seen))) and "
+    "and g.state = 'granted' and coalesce(g.at, g.seen) > coalesce(s.at, s.seen) and coalesce(g.at, g.seen) <= ?1)) and "
 )
 _GRANTED = (
     "select distinct p.contact from consents s join profiles p on p.connection = s.connection and p.id = s.profile "
@@ -283,25 +298,25 @@ _GRANTED = (
 )
 
 
-def barred(store: Store, where: str, connection: int, audience: str) -> frozenset[ContactId]:
+def barred(store: Store, now: Millis, where: str, connection: int, audience: str) -> frozenset[ContactId]:
     """Contacts whose e-mail consent is withdrawn or suppressed: *where* "anywhere", on this "platform" or "audience"."""
     return frozenset(row[0] for row in store.rows(
         _SAYING + "(s.state = 'withdrawn' or s.suppressed) and s.scope = '' "
-        "and (?1 = 'anywhere' or (s.connection = ?2 and (?1 = 'platform' or p.audience = ?3)))", where, connection, audience,
+        "and (?2 = 'anywhere' or (s.connection = ?3 and (?2 = 'platform' or p.audience = ?4)))", now, where, connection, audience,
     ))
 
 
-def barred_from(store: Store, connection: int, scopes: Collection[str]) -> frozenset[ContactId]:
+def barred_from(store: Store, now: Millis, connection: int, scopes: Collection[str]) -> frozenset[ContactId]:
     """Contacts who withdrew from, or are suppressed on, one of *scopes* only: subscription types or lists of one connection."""
     return frozenset(row[0] for row in store.rows(
-        _SAYING + "(s.state = 'withdrawn' or s.suppressed) and s.connection = ? "  # noqa: S608 - our own words
-        "and s.scope != '' and s.scope in (select value from json_each(?))", connection, orjson.dumps(list(scopes)).decode(),
+        _SAYING + "(s.state = 'withdrawn' or s.suppressed) and s.connection = ?2 "  # noqa: S608 - our own words
+        "and s.scope != '' and s.scope in (select value from json_each(?3))", now, connection, orjson.dumps(list(scopes)).decode(),
     ))
 
 
-def unreadable(store: Store) -> frozenset[ContactId]:
+def unreadable(store: Store, now: Millis) -> frozenset[ContactId]:
     """Contacts with an e-mail consent that we cannot read: neither added nor removed."""
-    return frozenset(row[0] for row in store.rows(_SAYING + "s.state = 'unreadable'"))
+    return frozenset(row[0] for row in store.rows(_SAYING + "s.state = 'unreadable'", now))
 
 
 def granted(store: Store) -> frozenset[ContactId]:

@@ -42,9 +42,10 @@ class Backlog:
 
 
 def enqueue(
-    db: sqlite3.Connection, target: int, changes: Iterable[tuple[Op, ProfileId, ContactId]], now: Millis,
+    db: sqlite3.Connection, target: int, changes: Iterable[tuple[Op, ProfileId, ContactId]], now: Millis, *, first: bool = False,
 ) -> int:
-    """Approve *changes* of one target; waiting ones that are wanted no more are withdrawn. How many are new."""
+    """Approve *changes* of one target; waiting ones that are wanted no more are withdrawn. How many are new. *first*: those are of its
+    first fill."""
     wanted = {profile: (op, contact) for op, profile, contact in changes}
     known = db.execute(
         "select profile, op, maybe, sent from outbox where target = ? and state = 'waiting'", (target,),
@@ -52,10 +53,10 @@ def enqueue(
     same = {p for p, op, *_ in known if p in wanted and wanted[p][0].value == op}
     _withdraw(db, target, [row for row in known if row[0] not in same])
     db.executemany(
-        "insert into outbox (target, op, profile, contact, state, due, made) values (?, ?, ?, ?, 'waiting', ?, ?) "
+        "insert into outbox (target, op, profile, contact, state, due, made, first) values (?, ?, ?, ?, 'waiting', ?, ?, ?) "
         "on conflict do update set op = excluded.op, state = 'waiting', attempts = 0, maybe = 0, sent = null, piece = 0, "
-        "due = excluded.due, reason = null, made = excluded.made, contact = excluded.contact",
-        [(target, op.value, p, contact, now, now) for p, (op, contact) in wanted.items() if p not in same],
+        "due = excluded.due, reason = null, made = excluded.made, contact = excluded.contact, first = excluded.first",
+        [(target, op.value, p, contact, now, now, first) for p, (op, contact) in wanted.items() if p not in same],
     )
     db.executemany(                                 # a profile may have become another contact's since it was approved
         "update outbox set contact = ? where target = ? and profile = ? and contact != ?1",
@@ -70,11 +71,11 @@ def _withdraw(db: sqlite3.Connection, target: int, rows: Sequence[tuple[ProfileI
     doubt(db, target, [(profile, op, sent or "[]") for profile, op, maybe, sent in rows if maybe])
 
 
-def still_filling(store: Store, target: int, applied: Millis) -> bool:
-    """Whether adds that were approved when the target was *applied* first are still on their way: they are judged as that fill was."""
-    return store.one(
-        "select 1 from outbox where target = ? and op = ? and state in ('waiting', 'sending') and made <= ?", target, Op.ADD.value, applied,
-    ) is not None
+def filling(store: Store, target: int) -> frozenset[ProfileId]:
+    """Whose adds were approved as the target's first fill and are still on their way."""
+    return frozenset(row[0] for row in store.rows(
+        "select profile from outbox where target = ? and first and op = ? and state in ('waiting', 'sending')", target, Op.ADD.value,
+    ))
 
 
 def recover(db: sqlite3.Connection) -> int:

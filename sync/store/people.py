@@ -330,15 +330,17 @@ def release(db: sqlite3.Connection, now: Millis) -> int:
 
 def _wanted(db: sqlite3.Connection, which: str, *bound: int) -> dict[int, int]:
     """Contacts that go into another one by the merges *which* → that one."""
-    rows = db.execute(f"select survivor, absorbed from merges where {which} order by id", bound).fetchall()  # noqa: S608 - our own words
-    return _groups((_root(db, survivor), _root(db, absorbed)) for survivor, absorbed in rows)
+    query = (
+        "select coalesce(s.merged_into, s.id), coalesce(a.merged_into, a.id) from merges m join contacts s on s.id = m.survivor "
+        "join contacts a on a.id = m.absorbed where "
+    )
+    return _groups(db.execute(f"{query}{which} order by m.id", bound).fetchall())
 
 
 def unmerged(db: sqlite3.Connection) -> list[set[int]]:
     """Contacts that are one person if all is true that was noted and not carried out yet, held or not: each such group."""
-    wanted = db.execute("select survivor, absorbed from merges").fetchall()
     groups = defaultdict[int, set[int]](set)
-    for contact, survivor in _groups((_root(db, survivor), _root(db, absorbed)) for survivor, absorbed in wanted).items():
+    for contact, survivor in _wanted(db, "true").items():
         groups[survivor] |= {contact, survivor}
     return list(groups.values())
 

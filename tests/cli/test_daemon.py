@@ -6,6 +6,7 @@ import json
 import os
 import re
 import signal
+import sqlite3
 import subprocess
 import sys
 import threading
@@ -255,6 +256,31 @@ def test_a_target_that_the_run_passed_over_waits_for_the_next_run_between_them_t
     toy.torn = False
     following.run()
     assert town.on() == {"p0", "p1"}
+    town.store.close()
+
+
+def test_after_a_run_that_did_not_come_to_its_end_nothing_is_sent_before_the_next_one(tmp_path: Path) -> None:
+    town = town_in(tmp_path)
+    town.configure(head=HEAD + "schedule: {apply: {data: auto}}\n")
+    town.person(0)
+    town.plan()
+    town.apply()
+    said = list[str]()
+    following = Following(town.street, said.append)
+    following.run()
+    town.toys["klaviyo"].account_id = "somebody else's"
+    following.run()
+    town.store.db.set_authorizer(lambda action, table, *_: sqlite3.SQLITE_DENY if table == "outbox" else sqlite3.SQLITE_OK)
+    with pytest.raises(sqlite3.DatabaseError):
+        following.run()
+    town.store.db.set_authorizer(None)
+    town.toys["klaviyo"].account_id = "account of klaviyo"
+    town.person(1)
+    pull(town.street)
+    town.toys["klaviyo"].account_id = "somebody else's"
+    following.meanwhile()
+    assert "vip: 1 entered, 0 left" in said
+    assert town.on() == {"p0"}
     town.store.close()
 
 

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from connectors.base import Batch
+from connectors.base import DAY, Batch
 from sync.model import ExitCode
 from sync.store import outbox
 from tests.reconcile.platform import Death, pid
@@ -58,6 +58,48 @@ def test_a_first_fill_that_was_cut_off_is_ended_by_the_same_apply_or_the_next_sy
     for number in range(1000, 1600):
         town.person(number)
     assert "guard adds" in town.sync()[0]["refused"][KEY], "the fill is over: the share counts again"
+    town.store.close()
+
+
+@pytest.mark.parametrize("corrected", [False, True])
+def test_one_add_that_is_left_of_a_first_fill_lets_nobody_else_past_the_guard(tmp_path: Path, corrected: bool) -> None:
+    town = town_in(tmp_path)
+    toy = town.toys["klaviyo"]
+    toy.capabilities = replace(toy.capabilities, batch=Batch(200, 200, together=True))
+    town.configure()
+    for number in range(201):
+        town.person(number)
+    town.plan()
+    toy.script = ["ok", "key"]
+    town.apply()
+    assert (len(town.on()), town.waiting()) == (200, 1)
+    town.clock.advance(2 * 86_400)
+    if corrected:                                       # the clock was ahead until now
+        town.clock.set(town.clock.now() - 300 * DAY)
+    for number in range(201, 600):
+        town.person(number)
+    outcome, code = town.sync()
+    assert code is ExitCode.REFUSED
+    assert "guard adds: 400 adds of 200 members" in outcome["refused"][KEY]
+    assert len(town.on()) == 200
+    town.store.close()
+
+
+def test_what_is_left_of_a_first_fill_goes_with_as_many_others_as_its_members_to_be_allow(tmp_path: Path) -> None:
+    town = town_in(tmp_path)
+    toy = town.toys["klaviyo"]
+    toy.capabilities = replace(toy.capabilities, batch=Batch(60, 60, together=True))
+    town.configure()
+    for number in range(200):
+        town.person(number)
+    town.plan()
+    toy.script = ["ok", "key"]
+    town.apply()
+    assert (len(town.on()), town.waiting()) == (60, 140)
+    for number in range(200, 240):
+        town.person(number)
+    assert town.sync()[1] is ExitCode.OK
+    assert len(town.on()) == 240
     town.store.close()
 
 

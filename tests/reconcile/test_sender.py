@@ -397,6 +397,51 @@ def test_an_add_sent_twice_is_whose_it_was_when_it_began_where_an_add_does_not_t
     assert place.owned(key) == ({pid(0)} if ours else frozenset())
 
 
+def test_what_the_platform_said_our_add_changed_is_ours_however_wrong_our_clock_was(place: Place) -> None:
+    key = place.target()
+    place.know(1)
+    place.clock.advance(LONG / 1000)
+    place.approve(key, {0})
+    place.send()
+    place.remote(key)[pid(0)].since -= LONG             # by a clock that is that much behind ours
+    place.look(key)
+    assert place.owned(key) == {pid(0)}
+
+
+def test_whom_a_listing_has_shown_to_be_ours_stays_ours_whatever_the_next_one_says(places: Places) -> None:
+    place = places(effect_told=False)
+    key = filled(place, 1)
+    place.look(key)
+    place.remote(key)[pid(0)].since -= LONG
+    place.look(key)
+    assert place.owned(key) == {pid(0)}
+
+
+@pytest.mark.parametrize(("tells", "fate"), [(True, "before"), (False, "after")])
+def test_an_old_doubt_does_not_take_what_we_added_since(places: Places, tells: bool, fate: str) -> None:
+    place = places(effect_told=tells, member_lag=5 * MINUTE)
+    place.know(1)
+    key = place.target()
+    place.approve(key, {0})
+    place.toy.script = [fate]
+    place.send(batches=1)
+    if tells:
+        place.approve(key, set())                       # withdrawn, and in doubt
+    else:
+        place.send()
+    place.look(key)                                     # within the lag: the doubt stays
+    place.clock.advance(LONG / 1000)
+    place.approve(key, set())
+    place.send()
+    place.clock.advance(LONG / 1000)
+    place.approve(key, {0})
+    place.send()
+    place.clock.advance(LONG / 1000)
+    place.look(key)
+    assert place.owned(key) == {pid(0)}
+    assert place.store.rows("select count(*) from doubts") == [(0,)]
+
+
 def test_who_was_adopted_is_ours_however_long_they_had_been_there(places: Places) -> None:
     place = places(effect_told=False)
     place.know(1)
@@ -405,7 +450,7 @@ def test_who_was_adopted_is_ours_however_long_they_had_been_there(places: Places
     place.clock.advance(LONG / 1000)
     key = place.target()
     with place.store.transaction() as db:
-        memberships.set_existing(db, place.state(key).id, "adopt")
+        memberships.set_existing(db, place.state(key).id, "adopt", place.clock.now())
     place.look(key)
     place.approve(key, set())
     place.send()

@@ -8,11 +8,12 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from connectors.base import Consent, ConsentState, Profile, ProfileId
+from connectors.base import DAY, Consent, ConsentState, Profile, ProfileId
 from sync.store import memberships, people
 from sync.store.store import Store
 from tests.store.ground import GRANTED, NOW, WITHDRAWN, new_store, profile, settle, split, write
 
+LATER = NOW + 30 * DAY                             # than everything that is told here
 UNKNOWN = (Consent("email", ConsentState.UNKNOWN),)
 UNREADABLE = (Consent("email", ConsentState.UNREADABLE),)
 SUPPRESSED = (Consent("email", ConsentState.UNKNOWN, suppressed=True),)
@@ -25,7 +26,7 @@ def told(store: Store, who: str = "p1") -> list[tuple[str, str, str, int]]:
 
 
 def barred(store: Store, where: str = "anywhere", connection: int = 1, audience: str = "") -> frozenset[int]:
-    return memberships.barred(store, where, connection, audience)
+    return memberships.barred(store, LATER, where, connection, audience)
 
 
 def erase(store: Store, *who: str, connection: int = 1) -> None:
@@ -121,12 +122,13 @@ def test_who_withdrew_and_is_erased_stays_barred(store: Store) -> None:
     erase(store, "p1", "p2")
     assert barred(store) == barred(store, "platform") == {0}
     assert barred(store, "platform", 3) == set()
-    assert memberships.barred_from(store, 1, ["news"]) == {0}
-    assert memberships.unreadable(store) == {1}
+    assert memberships.barred_from(store, LATER, 1, ["news"]) == {0}
+    assert memberships.unreadable(store, LATER) == {1}
 
 
 @pytest.mark.parametrize(("connection", "audience", "consent", "expected"), [
     (1, "a", granted_at(NOW + 1), set()), (1, "a", granted_at(NOW - 1), {0}), (1, "a", UNKNOWN, {0}),
+    (1, "a", granted_at(LATER + 1), {0}),           # nobody granted anything in the future: a clock was ahead
     (1, "b", granted_at(NOW + 1), {0}), (3, "a", granted_at(NOW + 1), {0}),
     (1, "a", (Consent("email", ConsentState.GRANTED, "news", at=NOW + 1),), {0}),
     (1, "a", (Consent("sms", ConsentState.GRANTED, at=NOW + 1),), {0}),
@@ -152,9 +154,9 @@ def test_a_grant_that_is_erased_itself_lifts_nothing(store: Store) -> None:
 def test_what_was_withdrawn_from_one_type_is_lifted_by_a_grant_of_it_or_of_everything(store: Store, scope: str) -> None:
     write(store, 2, profile("h1", "one@example.com", consent=(OF_NEWS,)))
     erase(store, "h1", connection=2)
-    assert memberships.barred_from(store, 2, ["news"]) == {0}
+    assert memberships.barred_from(store, LATER, 2, ["news"]) == {0}
     write(store, 2, profile("h2", "one@example.com", consent=(Consent("email", ConsentState.GRANTED, scope, at=NOW + 1),)))
-    assert memberships.barred_from(store, 2, ["news"]) == set()
+    assert memberships.barred_from(store, LATER, 2, ["news"]) == set()
 
 
 def merged(store: Store, survivor: tuple[Consent, ...], known: tuple[Consent, ...] = WITHDRAWN) -> frozenset[int]:
@@ -211,5 +213,5 @@ def test_who_is_barred_is_who_the_slow_model_bars(seed: int) -> None:
         assert barred(store) == {who for _, who, _, one in out if not one.scope}
         assert barred(store, "platform", 2) == {who for c, who, _, one in out if not one.scope and c == 2}
         assert barred(store, "audience", 1, "a") == {who for c, who, a, one in out if not one.scope and (c, a) == (1, "a")}
-        assert memberships.barred_from(store, 1, ["news"]) == {who for c, who, _, one in out if one.scope and c == 1}
-        assert memberships.unreadable(store) == {who for _, who, _, one in standing if one.state is ConsentState.UNREADABLE}
+        assert memberships.barred_from(store, LATER, 1, ["news"]) == {who for c, who, _, one in out if one.scope and c == 1}
+        assert memberships.unreadable(store, LATER) == {who for _, who, _, one in standing if one.state is ConsentState.UNREADABLE}
