@@ -394,7 +394,7 @@ class Http:
     @contextmanager
     def _turn(self, call: str, lanes: Sequence[str]) -> Iterator[None]:
         """A turn within the budget; PlatformError THROTTLED at once where the platform asked for a longer wait than we have
-        patience for, so that no command sleeps for a day. A wait that it asks for now holds for everybody, whether or not this
+        patience for. (Windows of documented limits are waited for.) A wait that it asks for now holds for everybody, whether or not this
         call comes again."""
         with ExitStack() as turn:
             try:

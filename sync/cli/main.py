@@ -29,7 +29,7 @@ COMMANDS = {                                        # name → module, what it d
     "sync": ("sync.cli.plan", "One shot: pull, evaluate, plan, and send to targets that were applied before."),
     "run": ("sync.cli.run", "The daemon: the same, on the config's schedule."),
     "retire": ("sync.cli.retire", "Let go of a segment that was taken out of the config."),
-    "merges": ("sync.cli.merges", "Contacts that may be one person and wait for you, and `--accept` to make them one."),
+    "merges": ("sync.cli.merges", "Contacts that may be one person and wait for you; `--accept N` makes them one."),
     "status": ("sync.cli.look", "How old the data is, what waits, what was given up."),
     "explain": ("sync.cli.explain", "Why a contact is in a segment, or not, and until when."),
     "preview": ("sync.cli.preview", "What a segment comes to: counts per condition, a sample, the past days, overlap."),

@@ -19,40 +19,40 @@ SHOWN = 20
 
 @click.command()
 @options
-@click.option("--accept", is_flag=True, help="Make one contact of each, now.")
+@click.option("--accept", type=click.IntRange(1), metavar="N", help="Make one contact of each that is shown, up to number N.")
 @click.pass_obj
-def merges(clock: Clock, path: Path | None, as_json: bool, accept: bool) -> None:
+def merges(clock: Clock, path: Path | None, as_json: bool, accept: int | None) -> None:
     """Show the merges of contacts that are held, since more than 20 came in one pull: often an import that gave many people one address.
 
     As long as they wait, nobody whom one of them would make one person with somebody barred is added or removed anywhere. What is
     wrong is mended on the platform: an address that only one of two still has is no reason any more. What is right is let go
-    with --accept. No platform is called.
+    with --accept and the last number that was shown, so that none goes that nobody saw. No platform is called.
     """
     config = read_config(path)
-    if not accept:
+    if accept is None:
         with reading(config) as store:
             found: dict[str, Any] = {"held": _held(store), "merged": 0}
     else:
         with writer(Path(config.settings.store)) as store, recorded(store, clock, "merges") as record:
             with store.transaction() as db:
-                merged = people.release(db, clock.now())
+                merged = people.release(db, accept, clock.now())
             found = {"held": _held(store), "merged": merged}
             record.end(ExitCode.OK, {"merged": merged})
-    emit(found, as_json, lambda: _shown(found, accept))
+    emit(found, as_json, lambda: _shown(found, accept is not None))
 
 
 def _held(store: Store) -> list[dict[str, Any]]:
     """The newest last."""
     rows = store.rows(
-        "select c.name, m.reason, m.address, m.survivor, m.absorbed, m.found, "
+        "select m.id, c.name, m.reason, m.address, m.survivor, m.absorbed, m.found, "
         "(select group_concat(email, ', ') from (select distinct email from profiles where contact = m.survivor and email is not null)), "
         "(select group_concat(email, ', ') from (select distinct email from profiles where contact = m.absorbed and email is not null)) "
         "from merges m join connections c on c.id = m.connection where m.held order by m.id",
     )
     return [
-        {"connection": name, "reason": reason, "address": address, "contacts": [one, other], "found": iso(at),
+        {"number": number, "connection": name, "reason": reason, "address": address, "contacts": [one, other], "found": iso(at),
          "addresses": [a or "", b or ""]}
-        for name, reason, address, one, other, at, a, b in rows
+        for number, name, reason, address, one, other, at, a, b in rows
     ]
 
 
@@ -62,11 +62,12 @@ def _shown(found: dict[str, Any], accepted: bool) -> str:
         return "No merge is held."
     lines = [f"{counted(found['merged'], 'contact')} went into another. Next: {typed('segmentd plan')}"] if accepted else []
     lines += [
-        f"{m['connection']}: {m['reason']}{' ' + m['address'] if m['address'] else ''}: contact {m['contacts'][0]} "
+        f"{m['number']}  {m['connection']}: {m['reason']}{' ' + m['address'] if m['address'] else ''}: contact {m['contacts'][0]} "
         f"({m['addresses'][0] or 'no address'}) and contact {m['contacts'][1]} ({m['addresses'][1] or 'no address'})" for m in held[:SHOWN]
     ]
     if len(held) > SHOWN:
         lines.append(f"and {len(held) - SHOWN:,} more; --json shows all")
     if held:
-        lines.append(f"If they are right: {typed('segmentd merges --accept')}")
+        command = f"segmentd merges --accept {held[-1]['number']}"
+        lines.append(f"If they are right: {typed(command)}")
     return "\n".join(lines)

@@ -317,14 +317,15 @@ def settle(db: sqlite3.Connection, connection: int, now: Millis) -> tuple[int, i
     return len(into), 0
 
 
-def release(db: sqlite3.Connection, now: Millis) -> int:
-    """Carry out the merges that are held, as far as they are still true; how many contacts went into another."""
+def release(db: sqlite3.Connection, last: int, now: Millis) -> int:
+    """Carry out the merges that are held, up to the one numbered *last*, as far as they are still true; how many contacts went into
+    another."""
     owners.changed(db)
     _drop_untrue(db)
-    into = _wanted(db, "held = 1")
+    into = _wanted(db, "held = 1 and m.id <= ?", last)
     if into:
         _merge(db, into, now)
-    db.execute("delete from merges where held = 1")
+    db.execute("delete from merges where held = 1 and id <= ?", (last,))
     return len(into)
 
 

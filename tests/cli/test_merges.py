@@ -29,8 +29,8 @@ def test_more_merges_than_are_made_without_a_person_are_shown_and_let_go(ground:
     shown = ground("merges")
     assert "hubspot: shared address new0@twins.example: contact " in shown.out
     assert "and 1 more; --json shows all" in shown.out
-    assert "If they are right: segmentd merges -c " in shown.out
-    accepted = ground("merges", "--accept")
+    assert f"If they are right: segmentd merges -c {ground.config} --accept {held[-1]['number']}" in shown.out
+    accepted = ground("merges", "--accept", str(held[-1]["number"]))
     assert accepted.code == 0
     assert accepted.out.startswith("21 contacts went into another. Next: segmentd plan -c ")
     assert ground("merges").out == "No merge is held.\n"
@@ -45,5 +45,8 @@ def test_a_merge_that_is_true_no_more_is_not_made(ground: Ground) -> None:
     ground.sandbox.applications["hubspot"].act("change_email", email="new0@twins.example", to="other@twins.example")
     ground.clock.advance(3600)
     assert ground("plan").code == 0
-    assert len(ground.data("merges")["held"]) == 20
-    assert ground.data("merges", "--accept") == {"held": [], "merged": 20}
+    held = ground.data("merges")["held"]
+    assert len(held) == 20
+    some = ground.data("merges", "--accept", str(held[11]["number"]))
+    assert (some["merged"], [m["number"] for m in some["held"]]) == (12, [m["number"] for m in held[12:]])
+    assert ground.data("merges", "--accept", str(held[-1]["number"])) == {"held": [], "merged": 8}

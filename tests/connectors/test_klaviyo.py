@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import subprocess
 import sys
+from email.utils import format_datetime
 from typing import Any, ClassVar
 
 import httpx
@@ -28,7 +29,9 @@ from connectors.base import (
     RemoteTarget,
     Stopped,
     Stream,
+    TellsJoining,
     Transient,
+    instant,
 )
 from connectors.sandbox.control import Controls
 from connectors.sandbox.keys import KEYS
@@ -358,6 +361,25 @@ class TestKlaviyo(ConnectorContract):
         pages = list(connector.members(target))
         assert self.calls(controls) == before + 2 + 1
         assert [set(page.joined) == set(page.members) for page in pages] == [True, True]
+
+    def test_since_when_is_told_by_our_clock_however_far_klaviyo_s_is_from_it(
+        self, connector: Connector, controls: Controls, sandbox: Sandbox,
+    ) -> None:
+        target = self.target(connector, controls)
+        self.by_hand(controls, target, self.living(controls)[0]["email"])
+        sandbox.virtual().advance(3600)
+        (right,) = list(connector.members(target))
+
+        def two_hours_ahead(request: Request, response: Response) -> None:
+            response.headers["Date"] = format_datetime(instant(sandbox.virtual().now() + 2 * HOUR), usegmt=True)
+
+        self.spoil(sandbox, two_hours_ahead)
+        list(connector.members(target))                 # the clocks are compared
+        (page,) = list(connector.members(target))
+        ((who, at),) = page.joined.items()
+        assert abs(at + 2 * HOUR - right.joined[who]) <= 1000
+        assert isinstance(connector, TellsJoining)
+        assert abs(connector.joined(target, [who])[who] - at) <= 1000
 
     def test_a_lost_answer_to_create_makes_no_second_list(self, connector: Connector, controls: Controls) -> None:
         controls.fail("klaviyo", "drop_after", match="POST /api/lists")
