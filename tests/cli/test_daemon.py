@@ -9,7 +9,7 @@ import signal
 import subprocess
 import sys
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import replace
 from pathlib import Path
 from queue import Empty, Queue
@@ -224,6 +224,43 @@ def test_time_alone_takes_somebody_out_and_their_tag_off_between_two_pulls(appli
     assert buyer["id"] not in buyers(applied)
     assert applied.data("verify")["differences"] == {}
     assert applied.data("runs")[0]["command"] == "tick"
+
+
+class Meanwhile(VirtualClock):
+    """Each sleep lets the daemon do its *work*."""
+
+    def __init__(self, work: Callable[[], object]) -> None:
+        super().__init__(0)
+        self.work, self.slept = work, 0
+
+    def sleep(self, seconds: float) -> None:
+        self.slept += 1
+        self.work()
+
+
+def test_beside_a_daemon_whose_pulls_find_nothing_new_verify_answers_at_once(ground: Ground) -> None:
+    with opened(read_config(ground.config), ground.clock, progress=False, stop=threading.Event()) as street:
+        following = Following(street, lambda line: None)
+        for _ in range(3):
+            following.run()
+            ground.clock.set(ground.clock.now() + 10 * SECOND)
+        clock = Meanwhile(following.meanwhile)
+        answer = said("verify", "-c", str(ground.config), "--json", clock=clock)
+    assert (answer.code, clock.slept) == (0, 0), answer.err
+
+
+def test_verify_sees_what_a_daemon_answers_while_it_waits_for_it(ground: Ground) -> None:
+    with opened(read_config(ground.config), ground.clock, progress=False, stop=threading.Event()) as street:
+        following = Following(street, lambda line: None)
+        following.run()
+        ground.clock.set(ground.clock.now() + 10 * SECOND)
+        buy(ground.sandbox.urls["klaviyo"], ground.sandbox.applications["klaviyo"].rows("profiles").to_pylist()[0]["id"])
+        ground.clock.set(ground.clock.now() + 120 * SECOND)
+        pull(street)
+        clock = Meanwhile(following.run)
+        answer = said("verify", "-c", str(ground.config), "--json", clock=clock)
+    assert (answer.code, clock.slept) == (0, 1), answer.err
+    assert answer.json["differences"] == {}
 
 
 class Torn(Toy):
