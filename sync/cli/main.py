@@ -42,6 +42,12 @@ COMMANDS = {                                        # name → module, what it d
 }
 
 
+UNREADABLE = (
+    "segmentd: the store cannot be read ({}). Look at its disk; put back a copy of it, or move it away and run `segmentd plan`: everything "
+    "is pulled again"
+)
+
+
 class Commands(click.Group):
     """Loads a command's module when the command is called."""
 
@@ -130,6 +136,7 @@ def _unexpected(error: Exception) -> int:
     import sqlite3
 
     from connectors.base import PlatformError
+    from sync.store.opening import NOT_UTF8, undecodable
 
     if isinstance(error, PlatformError):
         return _told(ExitCode.FAILED, f"segmentd: {error}")
@@ -137,8 +144,9 @@ def _unexpected(error: Exception) -> int:
     if code in (sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED):
         return _told(ExitCode.LATER, "segmentd: the store is busy just now; try again")
     if code in (sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB, sqlite3.SQLITE_IOERR, sqlite3.SQLITE_CANTOPEN, sqlite3.SQLITE_READONLY):
-        return _told(ExitCode.FAILED, f"segmentd: the store cannot be read ({error}). Look at its disk; put back a copy of it, or move "
-                                      "it away and run `segmentd plan`: everything is pulled again")
+        return _told(ExitCode.FAILED, UNREADABLE.format(error))
+    if isinstance(error, sqlite3.Error) and undecodable(error):
+        return _told(ExitCode.FAILED, UNREADABLE.format(NOT_UTF8))
     trace = "".join(traceback.format_exception(error))
     return _told(ExitCode.BUG, f"{trace}\nsegmentd: this is a bug of ours, not of your config; please report it with the lines above")
 

@@ -29,6 +29,7 @@ LOW_WATER = 64 * 1024 * 1024                        # stop taking data in when l
 BUSY_SECONDS = 10.0
 LAST_WAIT = 1000                                    # milliseconds that closing waits for readers of the -wal
 PAGE = 16_384                                       # bytes; with SQLite's usual 4096 orders and ticks cost more (`benchmarks`)
+NOT_UTF8 = "a text in it is not UTF-8"              # damage: only UTF-8 is ever written
 OURS = 1936158052                                   # pragma application_id: "sgmd"
 
 
@@ -133,6 +134,8 @@ def naming_trouble(path: Path) -> Iterator[None]:
 def _trouble(path: Path, error: sqlite3.Error) -> StoreError | None:
     """What *error* means for whoever runs it; None when it is a bug of ours."""
     code = getattr(error, "sqlite_errorcode", 0) & 0xFF
+    if undecodable(error):
+        return damaged(path, NOT_UTF8)
     if code in (sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB):
         return damaged(path, str(error))
     if code == sqlite3.SQLITE_FULL:
@@ -144,6 +147,12 @@ def _trouble(path: Path, error: sqlite3.Error) -> StoreError | None:
     if code in (sqlite3.SQLITE_CANTOPEN, sqlite3.SQLITE_READONLY, sqlite3.SQLITE_PERM):
         return StoreError(f"the store {path} cannot be opened ({error}); look at the owner and mode of the file and its folder")
     return None
+
+
+def undecodable(error: sqlite3.Error) -> bool:
+    """Whether *error* is that a text is not UTF-8. Python says so without a code of SQLite's, and quotes the text, which may be an
+    address: never to be shown. Source: CPython, Modules/_sqlite/cursor.c."""
+    return isinstance(error, sqlite3.OperationalError) and str(error).startswith("Could not decode to UTF-8")
 
 
 @contextmanager
