@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 import shlex
 import signal
-import sys
 import threading
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager, nullcontext
@@ -19,6 +18,7 @@ import orjson
 from click.core import ParameterSource
 
 from connectors.base import Clock, Millis, instant
+from sync.cli.streams import mention
 from sync.config.errors import ConfigError
 from sync.config.load import load
 from sync.config.model import Config
@@ -141,8 +141,7 @@ def emit(value: object, as_json: bool, text: Callable[[], str]) -> None:
 
 def note(message: str) -> None:
     """Something for whoever watches, on stderr."""
-    click.echo(message, err=True)
-    sys.stderr.flush()
+    mention(message)
 
 
 def typed(command: str) -> str:

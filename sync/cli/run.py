@@ -9,6 +9,7 @@ import click
 
 from connectors.base import Clock
 from sync.cli.common import iso, note, opened, options, read_config
+from sync.cli.streams import mention
 from sync.halting import set_by_signals
 from sync.model import ExitCode
 
@@ -29,7 +30,7 @@ def run(clock: Clock, path: Path | None, as_json: bool) -> ExitCode:
 
     def say(text: str) -> None:
         if as_json:
-            click.echo(orjson.dumps({"at": iso(clock.now()), "message": text}).decode())
+            mention(orjson.dumps({"at": iso(clock.now()), "message": text}).decode(), err=False)
         else:
             note(text)
 

@@ -9,10 +9,13 @@ import signal
 import subprocess
 import sys
 import threading
+import time
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
 from queue import Empty, Queue
+from typing import Any
 
 import pytest
 
@@ -148,6 +151,28 @@ def test_a_refused_key_is_told_and_tried_again_at_the_next_run(config: Path, tmp
     for _ in range(2):
         daemon.heard("klaviyo account: .*the key was refused; see connections.klaviyo.key")
     assert daemon.stop() == 0
+
+
+@pytest.mark.parametrize("way", ["stderr full", "stdout full", "stdout without a reader"])
+def test_it_works_on_where_nobody_can_be_told_of_it(config: Path, way: str) -> None:
+    unheard, _, how = way.partition(" ")
+    argv = [sys.executable, "-m", "sync.cli.main", "run", "-c", str(config), *(["--json"] if unheard == "stdout" else [])]
+    with Path("/dev/full").open("w") as full:
+        streams: dict[str, Any] = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE}
+        streams |= {unheard: full} if how == "full" else {}
+        daemon = subprocess.Popen(argv, text=True, **streams)
+    for stream in (daemon.stdout, daemon.stderr):
+        if stream and how != "full":
+            stream.close()
+    deadline = time.monotonic() + PATIENCE
+    while not said("runs", "-c", str(config), "--json").out.count('"seconds"') > 1:
+        with suppress(subprocess.TimeoutExpired):
+            assert daemon.wait(0.1) is None, "it ended by itself"
+        assert time.monotonic() < deadline
+    daemon.terminate()
+    _, told = daemon.communicate(timeout=PATIENCE) if how == "full" else ("", "")
+    assert daemon.wait(PATIENCE) == 0
+    assert not told or "Exception" not in told
 
 
 # --- waiting -------------------------------------------------------------------------------------------------------------
