@@ -74,8 +74,8 @@ def connect(path: Path) -> sqlite3.Connection:
     """The writing connection: migrated, checked, of the generation it should be. Raises StoreError."""
     folder(path)
     new = not path.exists()
-    if not new and path.stat().st_size == 0 and _beside(path).exists():
-        raise damaged(path, "it is empty")          # SQLite would take it for a new one
+    if not new:
+        _refuse_emptied(path)
     with naming_trouble(path):
         db = sqlite3.connect(path, isolation_level=None, check_same_thread=False, timeout=BUSY_SECONDS)
         try:
@@ -102,7 +102,9 @@ def connect(path: Path) -> sqlite3.Connection:
 def read_only(path: Path) -> sqlite3.Connection:
     """A reader for any process: sees the last commit, never checkpoints, never unlinks. StoreError when there is no store, or
     one that is not what it should be."""
-    if not path.exists():
+    if path.exists():
+        _refuse_emptied(path)
+    if not path.exists() or path.stat().st_size == 0:
         raise StoreError(f"there is no store at {path} yet; `segmentd plan` makes it")
     with naming_trouble(path):
         beside = _beside_says(path)                 # read first: it is written last
@@ -272,6 +274,12 @@ def _refuse_foreign(db: sqlite3.Connection, path: Path) -> None:
     version, newest = _version(db), migrations()[-1][0]
     if version > newest:
         raise StoreError(f"{path} was written by a newer segmentd (schema {version}, this one knows {newest}); upgrade segmentd")
+
+
+def _refuse_emptied(path: Path) -> None:
+    """A file with nothing in it where a store was: SQLite would take it for a new one."""
+    if path.stat().st_size == 0 and _beside(path).exists():
+        raise damaged(path, "it is empty")
 
 
 def _check(db: sqlite3.Connection, path: Path) -> None:

@@ -272,6 +272,23 @@ def test_a_damaged_file_is_named_and_never_deleted(sound: Path, path: Path, hurt
     assert path.read_bytes() == bytes(data)
 
 
+def test_a_store_that_was_emptied_is_damaged_for_whoever_reads_and_whoever_writes(path: Path) -> None:
+    filled(path)
+    path.write_bytes(b"")
+    for opened in (Store.reader, Store.writer):
+        with pytest.raises(StoreError, match="damaged .it is empty"):
+            opened(path)
+    assert path.read_bytes() == b""
+
+
+def test_an_empty_file_that_never_was_a_store_is_one_to_be_made(path: Path) -> None:
+    path.write_bytes(b"")
+    with pytest.raises(StoreError, match=r"no store at .*`segmentd plan` makes it"):
+        Store.reader(path)
+    Store.writer(path).close()
+    Store.reader(path).close()
+
+
 def test_damage_met_while_working_is_named(sound: Path, path: Path) -> None:
     shutil.copy(sound, path)
     with Store.writer(path) as store:
