@@ -276,7 +276,7 @@ def test_a_store_that_was_emptied_is_damaged_for_whoever_reads_and_whoever_write
     filled(path)
     path.write_bytes(b"")
     for opened in (Store.reader, Store.writer):
-        with pytest.raises(StoreError, match="damaged .it is empty"):
+        with pytest.raises(StoreError, match=r"damaged \(it is empty"):
             opened(path)
     assert path.read_bytes() == b""
 
