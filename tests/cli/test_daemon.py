@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import re
+import shlex
 import signal
 import subprocess
 import sys
@@ -109,9 +110,10 @@ def named_members(sandbox: Sandbox) -> set[str]:
 
 def test_by_hand_it_sends_nothing_keeps_the_store_to_itself_and_stops_cleanly_on_sigterm(config: Path, sandbox: Sandbox) -> None:
     daemon = Daemon(config)
-    daemon.heard("started: 2 segments on mailchimp, hubspot, klaviyo; data changes go by hand")
+    daemon.heard(f"started: 2 segments on mailchimp, hubspot, klaviyo; data changes go by hand: segmentd sync -c {config}$")
     daemon.heard("0 added, 0 removed, .* 3 targets for a person")
-    daemon.heard("waits: it was never applied; segmentd apply ")
+    way = daemon.heard("waits: it was never applied; segmentd apply ").partition("; ")[2]
+    assert way.startswith(f"segmentd apply -c {config} ")
     second = said("sync", "-c", str(config))
     assert second.code == 75
     assert "another segmentd" in second.err
@@ -119,6 +121,8 @@ def test_by_hand_it_sends_nothing_keeps_the_store_to_itself_and_stops_cleanly_on
     assert daemon.stop() == 0
     assert not named_members(sandbox)
     assert said("runs", "-c", str(config), "--json").json[0]["command"] == "run"
+    assert said(*shlex.split(way)[1:]).code == 0
+    assert named_members(sandbox)
 
 
 def test_under_auto_it_sends_to_what_was_applied_once_and_tells_it_as_json_lines(config: Path, sandbox: Sandbox) -> None:
