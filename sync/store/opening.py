@@ -131,6 +131,8 @@ def naming_trouble(path: Path) -> Iterator[None]:
         if named is None:
             raise
         raise named from error
+    except UnicodeDecodeError as error:             # SQLite's own words quote a schema that is damaged, and Python cannot read them
+        raise damaged(path, NOT_UTF8) from error
 
 
 def _trouble(path: Path, error: sqlite3.Error) -> StoreError | None:
