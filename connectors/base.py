@@ -275,6 +275,8 @@ class Page:
 
 @dataclass(frozen=True, slots=True)
 class Account:
+    """*id*: the platform's own, never empty; it is remembered, and every later answer held to it. So what is no id must be an error."""
+
     id: str
     name: str
 

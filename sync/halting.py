@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import os
 import signal
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager
+from itertools import count
 from queue import SimpleQueue
 
 from connectors.base import Clock, Millis, SystemClock
@@ -64,9 +66,25 @@ def aside(work: Callable[[], object]) -> Iterator[Callable[[], None]]:
 
 
 @contextmanager
+def soon_then_at_once(work: Callable[[], object]) -> Iterator[Callable[[], None]]:
+    """What the handler of a signal may call when asked to stop: the first time *work* is done, `aside`; the second time nothing is
+    waited for, and the process ends here, which the store survives."""
+    with aside(work) as ring:
+        times = count(1)
+
+        def ask() -> None:
+            if next(times) > 1:
+                os.write(2, b"\x1b[?25h" if os.isatty(2) else b"")      # progress bars had hidden the cursor
+                os._exit(ExitCode.STOPPED)
+            ring()
+
+        yield ask
+
+
+@contextmanager
 def set_by_signals(stop: threading.Event) -> Iterator[None]:
-    """SIGTERM and SIGINT set *stop*, from here to the end of the process."""
-    with aside(stop.set) as ring:
+    """SIGTERM and SIGINT set *stop*, from here to the end of the process; a second one of them ends it at once."""
+    with soon_then_at_once(stop.set) as ask:
         for number in (signal.SIGTERM, signal.SIGINT):
-            signal.signal(number, lambda *_: ring())
+            signal.signal(number, lambda *_: ask())
         yield

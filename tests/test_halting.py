@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import signal
+import subprocess
+import sys
 import threading
 from collections.abc import Iterator
 
 import pytest
 
 from sync.halting import aside, set_by_signals
+from sync.model import ExitCode
 
 PATIENCE = 30.0
 
@@ -58,3 +61,32 @@ def test_work_that_was_asked_for_is_done_before_the_end() -> None:
     with aside(done.set) as ring:
         ring()
     assert done.is_set()
+
+
+DEAF = """
+import threading
+from sync.halting import set_by_signals
+
+stop = threading.Event()
+with set_by_signals(stop):
+    print("ready", flush=True)
+    stop.wait()
+    print("asked", flush=True)
+    threading.Event().wait()
+"""
+
+
+@pytest.mark.parametrize(("first", "second"), [
+    (signal.SIGTERM, signal.SIGTERM), (signal.SIGINT, signal.SIGINT), (signal.SIGTERM, signal.SIGINT),
+])
+def test_a_second_signal_waits_for_nothing(first: signal.Signals, second: signal.Signals) -> None:
+    with subprocess.Popen([sys.executable, "-c", DEAF], stdout=subprocess.PIPE, text=True) as process:
+        assert process.stdout
+        assert process.stdout.readline() == "ready\n"
+        process.send_signal(first)
+        assert process.stdout.readline() == "asked\n"
+        process.send_signal(second)
+        try:
+            assert process.wait(PATIENCE) == ExitCode.STOPPED
+        finally:
+            process.kill()

@@ -44,7 +44,8 @@ class Api:
         """Details of the account, and the platform's time. Source: HubSpot API reference 2026-09, Account information."""
         path = f"/account-info/{VERSION}/details"
         answer = self.get(path)
-        if not answer.data.get("portalId"):
+        own = answer.data.get("portalId")
+        if type(own) is not int or not own:
             raise unexpected(path)
         shift = answer.data.get("utcOffsetMilliseconds")
         self.faults.day_shift = shift if isinstance(shift, int) else 0

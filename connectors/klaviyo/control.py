@@ -29,10 +29,12 @@ class Control:
         answer = self._read("GET /api/accounts", "accounts", lambda sdk: sdk.Accounts.get_accounts_without_preload_content())
         try:
             (record,) = answer.data["data"]
-            name = record["attributes"]["contact_information"]["organization_name"]
-            return Account(str(record["id"]), str(name or ""))
+            own, name = record["id"], record["attributes"]["contact_information"]["organization_name"]
         except (KeyError, TypeError, ValueError):
             raise _unexpected("GET /api/accounts") from None
+        if not isinstance(own, str) or not own:
+            raise _unexpected("GET /api/accounts")
+        return Account(own, str(name or ""))
 
     def find(self, name: str) -> RemoteTarget | None:
         """The list called exactly *name*. Names are not documented as unique, so two of them are an error that a person must

@@ -52,9 +52,10 @@ class Control:
 
     def account(self) -> Account:
         data = self._called("GET", ROOT, lambda: self._sdk.root.get_root(fields=["account_id", "account_name"]))
-        if not data.get("account_id"):
+        own = data.get("account_id")
+        if not isinstance(own, str) or not own:
             raise unexpected(f"GET {ROOT}")
-        return Account(str(data["account_id"]), str(data.get("account_name") or ""))
+        return Account(own, str(data.get("account_name") or ""))
 
     def audiences(self) -> dict[str, str]:
         """Id → name of every audience of the account."""

@@ -5,11 +5,9 @@ from __future__ import annotations
 import os
 import shlex
 import signal
-import sys
 import threading
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager, nullcontext
-from itertools import count
 from pathlib import Path
 from types import FrameType
 from typing import Any, TypeVar
@@ -19,11 +17,12 @@ import orjson
 from click.core import ParameterSource
 
 from connectors.base import Clock, Millis, instant
+from sync.cli.streams import mention
 from sync.config.errors import ConfigError
 from sync.config.load import load
 from sync.config.model import Config
-from sync.halting import HaltingClock, aside
-from sync.model import ExitCode, StoreError
+from sync.halting import HaltingClock, soon_then_at_once
+from sync.model import StoreError
 from sync.store.store import Store
 from sync.street import Street, Watch, open_street
 
@@ -99,17 +98,12 @@ def interruptible(asked: threading.Event) -> Iterator[None]:
         asked.set()
         note("stopping at the next page or batch; Ctrl-C again stops at once. Nothing that was confirmed is lost")
 
-    with aside(heard) as ring:
-        presses = count(1)
-
-        def ask(number: int, frame: FrameType | None) -> None:
-            if next(presses) > 1:
-                os.write(2, b"\x1b[?25h" if os.isatty(2) else b"")      # the bars had hidden the cursor
-                os._exit(ExitCode.STOPPED)
-            ring()
+    with soon_then_at_once(heard) as ask:
+        def pressed(number: int, frame: FrameType | None) -> None:
+            ask()
             raise KeyboardInterrupt
 
-        signal.signal(signal.SIGINT, ask)
+        signal.signal(signal.SIGINT, pressed)
         try:
             yield
         finally:
@@ -141,8 +135,7 @@ def emit(value: object, as_json: bool, text: Callable[[], str]) -> None:
 
 def note(message: str) -> None:
     """Something for whoever watches, on stderr."""
-    click.echo(message, err=True)
-    sys.stderr.flush()
+    mention(message)
 
 
 def typed(command: str) -> str:

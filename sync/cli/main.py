@@ -5,6 +5,7 @@ Commands load when they are called, so that `segmentd --help` needs nothing but 
 
 from __future__ import annotations
 
+import errno
 import io
 import sys
 import traceback
@@ -15,6 +16,7 @@ import click
 
 from connectors.clock import Clock, SystemClock
 from sync.calm import calm_collector
+from sync.cli.streams import let_go, mention
 from sync.model import ExitCode, SegmentdError
 
 COMMANDS = {                                        # name → module, what it does
@@ -40,6 +42,12 @@ COMMANDS = {                                        # name → module, what it d
     "runs": ("sync.cli.look", "What was run, when, and how it went."),
     "sandbox": ("sync.cli.sandbox", "Serve the three emulated platforms until stopped."),
 }
+
+
+UNREADABLE = (
+    "segmentd: the store cannot be read ({}). Look at its disk; put back a copy of it, or move it away and run `segmentd plan`: everything "
+    "is pulled again"
+)
 
 
 class Commands(click.Group):
@@ -106,7 +114,7 @@ def main(argv: Sequence[str], clock: Clock | None = None) -> int:
 
 def _told(code: int, message: str) -> int:
     """Say *message* on stderr, without what it must not hold, and give *code*."""
-    click.echo(without_people(message), err=True)
+    mention(without_people(message))
     return code
 
 
@@ -130,15 +138,20 @@ def _unexpected(error: Exception) -> int:
     import sqlite3
 
     from connectors.base import PlatformError
+    from sync.store.opening import NOT_UTF8, undecodable
 
     if isinstance(error, PlatformError):
         return _told(ExitCode.FAILED, f"segmentd: {error}")
+    if isinstance(error, OSError) and error.errno in (errno.ENOSPC, errno.EDQUOT, errno.EIO):
+        what = error.filename or "what was to be told could not be written"
+        return _told(ExitCode.LATER, f"segmentd: {error.strerror}: {what}; mend that and run the command again")
     code = (getattr(error, "sqlite_errorcode", None) or 0) & 0xFF if isinstance(error, sqlite3.Error) else 0
     if code in (sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED):
         return _told(ExitCode.LATER, "segmentd: the store is busy just now; try again")
     if code in (sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB, sqlite3.SQLITE_IOERR, sqlite3.SQLITE_CANTOPEN, sqlite3.SQLITE_READONLY):
-        return _told(ExitCode.FAILED, f"segmentd: the store cannot be read ({error}). Look at its disk; put back a copy of it, or move "
-                                      "it away and run `segmentd plan`: everything is pulled again")
+        return _told(ExitCode.FAILED, UNREADABLE.format(error))
+    if isinstance(error, sqlite3.Error) and undecodable(error):
+        return _told(ExitCode.FAILED, UNREADABLE.format(NOT_UTF8))
     trace = "".join(traceback.format_exception(error))
     return _told(ExitCode.BUG, f"{trace}\nsegmentd: this is a bug of ours, not of your config; please report it with the lines above")
 
@@ -148,7 +161,9 @@ def run() -> None:
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, io.TextIOWrapper):
             stream.reconfigure(errors="replace")                        # a terminal that lacks a sign shows a question mark
-    sys.exit(main(sys.argv[1:]))
+    code = main(sys.argv[1:])
+    let_go()
+    sys.exit(code)
 
 
 if __name__ == "__main__":

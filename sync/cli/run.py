@@ -8,7 +8,8 @@ from pathlib import Path
 import click
 
 from connectors.base import Clock
-from sync.cli.common import iso, note, opened, options, read_config
+from sync.cli.common import iso, note, opened, options, read_config, typed
+from sync.cli.streams import mention
 from sync.halting import set_by_signals
 from sync.model import ExitCode
 
@@ -29,9 +30,9 @@ def run(clock: Clock, path: Path | None, as_json: bool) -> ExitCode:
 
     def say(text: str) -> None:
         if as_json:
-            click.echo(orjson.dumps({"at": iso(clock.now()), "message": text}).decode())
+            mention(orjson.dumps({"at": iso(clock.now()), "message": text}).decode(), err=False)
         else:
             note(text)
 
     with set_by_signals(stop), opened(read_config(path), clock, progress=False, stop=stop) as street:
-        return serve(street, stop, say)
+        return serve(street, stop, say, typed)

@@ -12,6 +12,7 @@ from sync.cli.common import counted, emit, exact, options, read_config, reading
 from sync.model import ExitCode, SegmentdError
 
 if TYPE_CHECKING:
+    from sync.config.model import Config
     from sync.insight.verifying import Difference, Verified
 
 TRIES = 40                                          # a daemon that takes something in is some moments ahead of what it answered
@@ -32,24 +33,27 @@ def verify(clock: Clock, path: Path | None, as_json: bool) -> ExitCode:
 
     Only reads the store, also while the daemon works. It takes the time of one full pass, and asks no platform.
     """
-    from sync.evaluate.families import with_families
-    from sync.insight.verifying import verify as compare
-    from sync.source import origins
-
     config = read_config(path)
-    with reading(config) as store:
-        sources = origins(config, store)
-        config = with_families(store, config)
-        found = compare(store, config, sources)
-        for _ in range(TRIES):
-            if found is not None:
-                break
-            clock.sleep(BETWEEN)
-            found = compare(store, config, sources)
+    found = _compared(config)
+    for _ in range(TRIES):
+        if found is not None:
+            break
+        clock.sleep(BETWEEN)
+        found = _compared(config)
     if found is None:
         raise Moving("the data has moved on since memberships were last answered; `segmentd plan` answers them, a running daemon soon will")
     emit(_as_data(found), as_json, lambda: _show(found))
     return ExitCode.BUG if found.differences else ExitCode.OK
+
+
+def _compared(config: Config) -> Verified | None:
+    """As `sync.insight.verifying.verify`, over what is in the store now: each look is of a moment of its own."""
+    from sync.evaluate.families import with_families
+    from sync.insight.verifying import verify as compare
+    from sync.source import origins
+
+    with reading(config) as store:
+        return compare(store, with_families(store, config), origins(config, store))
 
 
 def _as_data(found: Verified) -> dict[str, Any]:

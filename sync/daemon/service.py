@@ -31,19 +31,22 @@ LONGEST_WAIT = 5.0                                  # real seconds between two l
 TAKE_IN = 0.2                                       # real seconds between two looks at what a pull committed
 
 Say = Callable[[str], None]
+Typed = Callable[[str], str]                        # a command → as it is to be typed
 
 
-def serve(street: Street, stop: threading.Event, say: Say) -> ExitCode:
-    """Run now, then each time the changes are due, until *stop* is set; a run under way ends between two pages or batches.
+def serve(street: Street, stop: threading.Event, say: Say, typed: Typed) -> ExitCode:
+    """Run now, then each time the changes are due, until *stop* is set; a run under way ends between two pages or batches. Commands
+    are named as *typed*.
 
     A store that has no room left, or a platform that does not answer, is no reason to end: the next run tries again.
     """
     street.stopping = stop.is_set
     schedule = street.config.schedule
     count = len(street.config.segments)
-    say(f"started: {count} {'segment' if count == 1 else 'segments'} on {', '.join(street.sources) or 'no connection'}; data changes go "
-        + ("by themselves to targets that were applied once" if schedule.apply.data is Apply.AUTO else "by hand: segmentd sync"))
-    following = Following(street, say)
+    going = "by themselves to targets that were applied once" if schedule.apply.data is Apply.AUTO else f"by hand: {typed('segmentd sync')}"
+    say(f"started: {count} {'segment' if count == 1 else 'segments'} on {', '.join(street.sources) or 'no connection'}; "
+        f"data changes go {going}")
+    following = Following(street, say, typed)
     following.run()
     while _until_due(street.clock, schedule.pull.changes, street.config.settings.timezone, stop, following.meanwhile):
         following.run()
@@ -83,6 +86,7 @@ class Following:
 
     street: Street
     say: Say
+    typed: Typed = str                              # as it is
 
     def __post_init__(self) -> None:
         self.live = Live(self.street.store, self.street.config, self.street.sources)
@@ -160,17 +164,17 @@ class Following:
                 return
             numbers = {k: outcome[k] for k in ("added", "removed", "dead", "waiting")}
             record.end(code, {**numbers, "unused": list(self.street.failures)})
-        for line in _told(outcome):
+        for line in _told(outcome, self.typed):
             self.say(line)
 
 
-def _told(outcome: Mapping[str, Any]) -> Iterator[str]:
+def _told(outcome: Mapping[str, Any], typed: Typed) -> Iterator[str]:
     """A run in lines: the numbers, then what waits or went wrong, each with its place."""
     waiting = len(outcome["refused"])
     yield (f"{outcome['added']:,} added, {outcome['removed']:,} removed, {outcome['waiting']:,} left for the next run, "
            f"{outcome['dead']:,} given up, {waiting} target{'s' * (waiting != 1)} for a person")
     for key, why in outcome["refused"].items():
-        yield f"{key} waits: {why}; {outcome['ways'].get(key, 'segmentd plan')}"
+        yield f"{key} waits: {why}; {typed(outcome['ways'].get(key, 'segmentd plan'))}"
     for key, why in outcome["problems"].items():
         yield f"{key}: {why}"
     for key, held in outcome["withheld"].items():

@@ -182,6 +182,7 @@ class Live:
             for name in self._rules:
                 if name not in engine.failures:
                     self._stand(db, name, at)
+            segments.stamp(db, at)                  # a pull that changed nothing let the tick be: it was a pull all the same
         members = {name: mask for name, mask in engine.members.items() if name not in engine.failures}
         return Evaluation(at, Result(members, dict(engine.failures), {}), self._digests, self._grounds,
                           renamed(self._store, self._config, self._digests))

@@ -29,6 +29,7 @@ LOW_WATER = 64 * 1024 * 1024                        # stop taking data in when l
 BUSY_SECONDS = 10.0
 LAST_WAIT = 1000                                    # milliseconds that closing waits for readers of the -wal
 PAGE = 16_384                                       # bytes; with SQLite's usual 4096 orders and ticks cost more (`benchmarks`)
+NOT_UTF8 = "a text in it is not UTF-8"              # damage: only UTF-8 is ever written
 OURS = 1936158052                                   # pragma application_id: "sgmd"
 
 
@@ -73,8 +74,8 @@ def connect(path: Path) -> sqlite3.Connection:
     """The writing connection: migrated, checked, of the generation it should be. Raises StoreError."""
     folder(path)
     new = not path.exists()
-    if not new and path.stat().st_size == 0 and _beside(path).exists():
-        raise damaged(path, "it is empty")          # SQLite would take it for a new one
+    if not new:
+        _refuse_emptied(path)
     with naming_trouble(path):
         db = sqlite3.connect(path, isolation_level=None, check_same_thread=False, timeout=BUSY_SECONDS)
         try:
@@ -101,7 +102,9 @@ def connect(path: Path) -> sqlite3.Connection:
 def read_only(path: Path) -> sqlite3.Connection:
     """A reader for any process: sees the last commit, never checkpoints, never unlinks. StoreError when there is no store, or
     one that is not what it should be."""
-    if not path.exists():
+    if path.exists():
+        _refuse_emptied(path)
+    if not path.exists() or path.stat().st_size == 0:
         raise StoreError(f"there is no store at {path} yet; `segmentd plan` makes it")
     with naming_trouble(path):
         beside = _beside_says(path)                 # read first: it is written last
@@ -128,11 +131,15 @@ def naming_trouble(path: Path) -> Iterator[None]:
         if named is None:
             raise
         raise named from error
+    except UnicodeDecodeError as error:             # SQLite's own words quote a schema that is damaged, and Python cannot read them
+        raise damaged(path, NOT_UTF8) from error
 
 
 def _trouble(path: Path, error: sqlite3.Error) -> StoreError | None:
     """What *error* means for whoever runs it; None when it is a bug of ours."""
     code = getattr(error, "sqlite_errorcode", 0) & 0xFF
+    if undecodable(error):
+        return damaged(path, NOT_UTF8)
     if code in (sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB):
         return damaged(path, str(error))
     if code == sqlite3.SQLITE_FULL:
@@ -144,6 +151,12 @@ def _trouble(path: Path, error: sqlite3.Error) -> StoreError | None:
     if code in (sqlite3.SQLITE_CANTOPEN, sqlite3.SQLITE_READONLY, sqlite3.SQLITE_PERM):
         return StoreError(f"the store {path} cannot be opened ({error}); look at the owner and mode of the file and its folder")
     return None
+
+
+def undecodable(error: sqlite3.Error) -> bool:
+    """Whether *error* is that a text is not UTF-8. Python says so without a code of SQLite's, and quotes the text, which may be an
+    address: never to be shown. Source: CPython, Modules/_sqlite/cursor.c."""
+    return isinstance(error, sqlite3.OperationalError) and str(error).startswith("Could not decode to UTF-8")
 
 
 @contextmanager
@@ -263,6 +276,12 @@ def _refuse_foreign(db: sqlite3.Connection, path: Path) -> None:
     version, newest = _version(db), migrations()[-1][0]
     if version > newest:
         raise StoreError(f"{path} was written by a newer segmentd (schema {version}, this one knows {newest}); upgrade segmentd")
+
+
+def _refuse_emptied(path: Path) -> None:
+    """A file with nothing in it where a store was: SQLite would take it for a new one."""
+    if path.stat().st_size == 0 and _beside(path).exists():
+        raise damaged(path, "it is empty")
 
 
 def _check(db: sqlite3.Connection, path: Path) -> None:

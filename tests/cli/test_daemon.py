@@ -5,15 +5,19 @@ from __future__ import annotations
 import json
 import os
 import re
+import shlex
 import signal
 import sqlite3
 import subprocess
 import sys
 import threading
-from collections.abc import Iterator
+import time
+from collections.abc import Callable, Iterator
+from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
 from queue import Empty, Queue
+from typing import Any
 
 import pytest
 
@@ -107,9 +111,10 @@ def named_members(sandbox: Sandbox) -> set[str]:
 
 def test_by_hand_it_sends_nothing_keeps_the_store_to_itself_and_stops_cleanly_on_sigterm(config: Path, sandbox: Sandbox) -> None:
     daemon = Daemon(config)
-    daemon.heard("started: 2 segments on mailchimp, hubspot, klaviyo; data changes go by hand")
+    daemon.heard(f"started: 2 segments on mailchimp, hubspot, klaviyo; data changes go by hand: segmentd sync -c {config}$")
     daemon.heard("0 added, 0 removed, .* 3 targets for a person")
-    daemon.heard("waits: it was never applied; segmentd apply ")
+    way = daemon.heard("waits: it was never applied; segmentd apply ").partition("; ")[2]
+    assert way.startswith(f"segmentd apply -c {config} ")
     second = said("sync", "-c", str(config))
     assert second.code == 75
     assert "another segmentd" in second.err
@@ -117,6 +122,8 @@ def test_by_hand_it_sends_nothing_keeps_the_store_to_itself_and_stops_cleanly_on
     assert daemon.stop() == 0
     assert not named_members(sandbox)
     assert said("runs", "-c", str(config), "--json").json[0]["command"] == "run"
+    assert said(*shlex.split(way)[1:]).code == 0
+    assert named_members(sandbox)
 
 
 def test_under_auto_it_sends_to_what_was_applied_once_and_tells_it_as_json_lines(config: Path, sandbox: Sandbox) -> None:
@@ -149,6 +156,28 @@ def test_a_refused_key_is_told_and_tried_again_at_the_next_run(config: Path, tmp
     for _ in range(2):
         daemon.heard("klaviyo account: .*the key was refused; see connections.klaviyo.key")
     assert daemon.stop() == 0
+
+
+@pytest.mark.parametrize("way", ["stderr full", "stdout full", "stdout without a reader"])
+def test_it_works_on_where_nobody_can_be_told_of_it(config: Path, way: str) -> None:
+    unheard, _, how = way.partition(" ")
+    argv = [sys.executable, "-m", "sync.cli.main", "run", "-c", str(config), *(["--json"] if unheard == "stdout" else [])]
+    with Path("/dev/full").open("w") as full:
+        streams: dict[str, Any] = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE}
+        streams |= {unheard: full} if how == "full" else {}
+        daemon = subprocess.Popen(argv, text=True, **streams)
+    for stream in (daemon.stdout, daemon.stderr):
+        if stream and how != "full":
+            stream.close()
+    deadline = time.monotonic() + PATIENCE
+    while not said("runs", "-c", str(config), "--json").out.count('"seconds"') > 1:
+        with suppress(subprocess.TimeoutExpired):
+            assert daemon.wait(0.1) is None, "it ended by itself"
+        assert time.monotonic() < deadline
+    daemon.terminate()
+    _, told = daemon.communicate(timeout=PATIENCE) if how == "full" else ("", "")
+    assert daemon.wait(PATIENCE) == 0
+    assert not told or "Exception" not in told
 
 
 # --- waiting -------------------------------------------------------------------------------------------------------------
@@ -225,6 +254,43 @@ def test_time_alone_takes_somebody_out_and_their_tag_off_between_two_pulls(appli
     assert buyer["id"] not in buyers(applied)
     assert applied.data("verify")["differences"] == {}
     assert applied.data("runs")[0]["command"] == "tick"
+
+
+class Meanwhile(VirtualClock):
+    """Each sleep lets the daemon do its *work*."""
+
+    def __init__(self, work: Callable[[], object]) -> None:
+        super().__init__(0)
+        self.work, self.slept = work, 0
+
+    def sleep(self, seconds: float) -> None:
+        self.slept += 1
+        self.work()
+
+
+def test_beside_a_daemon_whose_pulls_find_nothing_new_verify_answers_at_once(ground: Ground) -> None:
+    with opened(read_config(ground.config), ground.clock, progress=False, stop=threading.Event()) as street:
+        following = Following(street, lambda line: None)
+        for _ in range(3):
+            following.run()
+            ground.clock.set(ground.clock.now() + 10 * SECOND)
+        clock = Meanwhile(following.meanwhile)
+        answer = said("verify", "-c", str(ground.config), "--json", clock=clock)
+    assert (answer.code, clock.slept) == (0, 0), answer.err
+
+
+def test_verify_sees_what_a_daemon_answers_while_it_waits_for_it(ground: Ground) -> None:
+    with opened(read_config(ground.config), ground.clock, progress=False, stop=threading.Event()) as street:
+        following = Following(street, lambda line: None)
+        following.run()
+        ground.clock.set(ground.clock.now() + 10 * SECOND)
+        buy(ground.sandbox.urls["klaviyo"], ground.sandbox.applications["klaviyo"].rows("profiles").to_pylist()[0]["id"])
+        ground.clock.set(ground.clock.now() + 120 * SECOND)
+        pull(street)
+        clock = Meanwhile(following.run)
+        answer = said("verify", "-c", str(ground.config), "--json", clock=clock)
+    assert (answer.code, clock.slept) == (0, 1), answer.err
+    assert answer.json["differences"] == {}
 
 
 class Torn(Toy):

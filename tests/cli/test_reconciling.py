@@ -212,6 +212,22 @@ def test_a_damaged_store_is_code_1_with_advice_and_no_traceback(applied: Ground,
             assert "segmentd plan" in broken.err
 
 
+def test_a_text_in_the_store_that_is_no_text_is_damage_and_never_quoted(ground: Ground) -> None:
+    assert ground("plan").code == 0
+    db = sqlite3.connect(ground.folder / "store.db")
+    (someone,) = db.execute("select min(address) from addresses").fetchone()
+    for table, column in (("contacts", "sample_key"), ("profiles", "address"), ("runs", "command"), ("event_types", "name")):
+        db.execute(f"update {table} set {column} = cast({column} || x'e94d61727461ff' as text)")
+    db.commit()
+    db.close()
+    for argv in (["runs"], ["events"], ["status"], ["preview", "buyers"], ["explain", someone, "buyers"], ["plan", "--offline"]):
+        found = ground(*argv)
+        assert (found.code, found.out) == (1, ""), (argv, found)
+        assert "is not UTF-8" in found.err, argv
+        assert "Traceback" not in found.err
+        assert "Marta" not in found.err
+
+
 def test_a_store_that_cannot_be_made_is_code_1(applied: Ground, tmp_path: Path) -> None:
     (tmp_path / "file").write_text("")
     config = tmp_path / "config.yaml"

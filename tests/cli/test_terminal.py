@@ -97,6 +97,23 @@ def test_a_reader_that_closes_the_pipe_gets_no_traceback(config: Path) -> None:
     assert "Traceback" not in told
 
 
+@pytest.mark.parametrize("argv", [["--help"], ["schema"], ["config"], ["check"], ["status"], ["runs", "--json"], ["sync"]])
+def test_where_stdout_is_on_a_full_disk_it_is_try_again_later_and_one_line(config: Path, argv: list[str]) -> None:
+    assert said("plan", "-c", str(config)).code == 0
+    given = ["-c", str(config)] if argv not in (["--help"], ["schema"]) else []
+    with Path("/dev/full").open("w") as full:
+        done = subprocess.run([*COMMAND, *argv, *given], stdout=full, stderr=subprocess.PIPE, text=True, timeout=60, check=False)
+    (line,) = done.stderr.splitlines()
+    assert done.returncode == 75
+    assert line.startswith("segmentd: No space left on device: what was to be told could not be written")
+
+
+def test_where_stderr_is_on_a_full_disk_the_exit_code_still_says_how_it_went(config: Path, tmp_path: Path) -> None:
+    with Path("/dev/full").open("w") as full:
+        for argv, code in (["schema"], 0), (["status", "-c", str(tmp_path / "none.yaml")], 2):
+            assert subprocess.run([*COMMAND, *argv], stdout=subprocess.DEVNULL, stderr=full, timeout=60, check=False).returncode == code
+
+
 def _until_a_run_began(store: Path) -> None:
     """Until the process that writes *store* has noted its run there."""
     deadline = time.monotonic() + 30

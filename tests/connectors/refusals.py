@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+
 import pytest
 
 import connectors.http
@@ -53,6 +55,19 @@ class RefusalContract(Ground):
         assert first.id
         controls.act(self.platform, "swap_account", id="777777", name="Somebody Else")
         assert connector.account().id != first.id
+
+    @pytest.mark.parametrize("odd", [b'{"x": 1}', b'["a"]', b"true", b"1.5", b"null", b'""'])
+    def test_what_is_no_id_is_no_account(self, connect: Connect, sandbox: Sandbox, odd: bytes) -> None:
+        place = re.compile(rb'(?<=:)\s*"?' + re.escape(connect().account().id.encode()) + rb'"?(?=[,}])')
+
+        def another(request: Request, response: Response) -> None:
+            response.body, found = place.subn(odd, response.body)
+            assert found
+
+        self.spoil(sandbox, another)
+        with pytest.raises(PlatformError) as caught:
+            connect().account()
+        assert (caught.value.kind, caught.value.code) == (FaultKind.EDGE, "unexpected shape")
 
     def test_a_redirect_is_not_followed(self, connect: Connect, controls: Controls) -> None:
         controls.fail(self.platform, "redirect", count=10_000)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import resource
 import shutil
 import sqlite3
@@ -270,6 +271,33 @@ def test_a_damaged_file_is_named_and_never_deleted(sound: Path, path: Path, hurt
     with pytest.raises(StoreError, match=r"damaged .*Put back a copy"):
         Store.writer(path)
     assert path.read_bytes() == bytes(data)
+
+
+def test_a_schema_that_is_no_text_is_damage_for_whoever_reads_and_whoever_writes(sound: Path, path: Path) -> None:
+    data = sound.read_bytes()
+    hurt = re.sub(rb"(?i)create table contacts \(", b"create table c \xe9tacts (", data)
+    assert (len(hurt), hurt == data) == (len(data), False)
+    path.write_bytes(hurt)
+    for opened in (Store.reader, Store.writer):
+        with pytest.raises(StoreError, match=r"damaged .*not UTF-8"):
+            opened(path)
+
+
+def test_a_store_that_was_emptied_is_damaged_for_whoever_reads_and_whoever_writes(path: Path) -> None:
+    filled(path)
+    path.write_bytes(b"")
+    for opened in (Store.reader, Store.writer):
+        with pytest.raises(StoreError, match=r"damaged \(it is empty"):
+            opened(path)
+    assert path.read_bytes() == b""
+
+
+def test_an_empty_file_that_never_was_a_store_is_one_to_be_made(path: Path) -> None:
+    path.write_bytes(b"")
+    with pytest.raises(StoreError, match=r"no store at .*`segmentd plan` makes it"):
+        Store.reader(path)
+    Store.writer(path).close()
+    Store.reader(path).close()
 
 
 def test_damage_met_while_working_is_named(sound: Path, path: Path) -> None:
