@@ -247,7 +247,7 @@ class Play:
             for refusal in refusals:
                 words = shlex.split(refusal["command"])[2:-1]
                 self.apply(*words, "first fill, counted by hand")
-            if self.syncs[-1]["exit"] != ExitCode.REFUSED:
+            if self.syncs[-1]["exit"] not in (ExitCode.REFUSED, ExitCode.FAILED):
                 break
         if self.syncs[-1]["exit"] != ExitCode.OK:
             self.settle()

@@ -12,7 +12,7 @@ from connectors.base import Clock
 from sync.cli.common import emit, opened, options, read_config, typed, unknown
 from sync.cli.show import show_outcome, show_plan
 from sync.model import ExitCode
-from sync.once import code_of, code_of_sending, judged_now, outcome_report, pulled_report, sync_once, totals
+from sync.once import code_of, code_of_applying, judged_now, outcome_report, pulled_report, sync_once, totals
 from sync.reconcile import run as reconciling
 from sync.reconcile.report import guards_of, plan_report, way_through
 from sync.reconcile.run import Approval, KeptPlan, PlanGone
@@ -77,7 +77,8 @@ def apply(clock: Clock, path: Path | None, as_json: bool, name: str, allowed: tu
             sent = reconciling.send(street, approval.sendable)
             ways = {j.key: _way(approved, approval, j) for j in judged if j.key in approval.refused}
             outcome = outcome_report(approved.id, approval.enqueued, approval.refused, approval.dropped, sent, ways)
-            code = ExitCode.REFUSED if approval.refused else code_of_sending(street, sent)
+            outcome["problems"] = street.failures | dict(approval.failed)
+            code = code_of_applying(street, approval, sent)
             said = {"plan": approved.id, "allowed": list(allowed), "reason": reason}
             record.end(code, {**said, **totals(sent), "unused": list(street.failures)})
     _typable(outcome)
