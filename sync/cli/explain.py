@@ -54,11 +54,14 @@ def explain(clock: Clock, path: Path | None, as_json: bool, email: str, segment:
 
 def moment_of(text: str, zone: str) -> Millis:
     """The instant that a day or an instant names, local time of *zone* where it has no offset. UsageError for anything else."""
+    from sync.language.calendars import BEYOND, askable
     from sync.language.values import read_span
 
     found = read_span(text, ZoneInfo(zone))
     if found is None:
         raise click.UsageError(f"{text!r} is no day and no instant; for example 2026-11-20 or 2026-11-20T08:00Z")
+    if not askable(found[0]):
+        raise click.UsageError(f"{text!r} {BEYOND}")
     return found[0]
 
 

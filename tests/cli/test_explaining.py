@@ -67,6 +67,20 @@ def test_a_moment_that_is_none_is_a_mistake_on_the_command_line(applied: Ground,
     assert re.search(r"is no day and no instant; for example 2026-11-20", wrong.err)
 
 
+@pytest.mark.parametrize("text", ["0001-01-01", "0999-12-31", "9000-01-01T12:00Z", "9999-12-31"])
+def test_a_moment_out_of_every_calendars_reach_is_a_mistake_on_the_command_line(applied: Ground, text: str) -> None:
+    wrong = applied("explain", "ann@example.com", "buyers", "--at", text)
+    assert (wrong.code, wrong.out) == (2, "")
+    assert f"{text!r} lies outside the years 1000 to 8999" in wrong.err
+
+
+@pytest.mark.parametrize("text", ["1000-01-02", "8999-12-30"])
+def test_the_first_and_the_last_year_that_can_be_asked_about_are_answered(applied: Ground, text: str) -> None:
+    email = next(row["email"] for row in applied.sandbox.applications["mailchimp"].rows("profiles").to_pylist() if row["live"])
+    for segment in ("buyers", "readers"):
+        assert applied("explain", email, segment, "--at", text).code == 0
+
+
 RANKS = """
 traits:
   orders: {event: order_placed, count: true}
