@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 
 from sync.cli.main import COMMANDS
+from sync.store.store import Store
 from tests.cli.ground import NOW, Ground, said
 
 DOCS = (Path(__file__).parents[2] / "docs" / "cli.md").read_text()
@@ -87,6 +88,24 @@ def test_runs_are_the_newest_first_with_how_they_went(alone: Ground) -> None:
     assert [row["exit"] for row in rows] == [0, 0]
     assert len(alone.data("runs", "--last", "1")) == 1
     assert "started (UTC)" in alone("runs").out
+
+
+def test_a_run_under_way_is_called_the_same_by_runs_as_by_status(ground: Ground) -> None:
+    ground("plan")
+    with Store.writer(ground.folder / "store.db") as store, store.transaction() as db:
+        db.execute("insert into runs (command, started) values ('apply', ?)", (ground.clock.now(),))
+    assert "apply, 0 s ago, under way or cut off." in ground("status").out
+    assert "under way or cut off" in ground("runs").out.splitlines()[1]
+
+
+def test_a_reason_of_several_lines_and_escapes_is_shown_as_one_harmless_line(ground: Ground) -> None:
+    ground("plan")
+    ground("apply", "--allow", "buyers/klaviyo/list:adds", "--reason", "counted\nby \x1b[31mhand")
+    shown = ground("runs").out
+    assert len(shown.splitlines()) == 3
+    assert "\x1b" not in shown
+    assert "reason counted by [31mhand" in shown
+    assert ground.data("runs")[0]["summary"]["reason"] == "counted\nby \x1b[31mhand"
 
 
 def test_without_a_store_the_readers_say_how_to_make_one(ground: Ground) -> None:
