@@ -37,6 +37,8 @@ def plan(
     clock: Clock, path: Path | None, as_json: bool, segments: tuple[str, ...], platform: str, offline: bool, complete: bool | None,
 ) -> int:
     """Pull, evaluate, and show what would change, where, in how many calls. Nothing is written to any platform."""
+    if offline and complete is not None:
+        raise click.UsageError(f"--offline looks at no platform; leave out {'--complete' if complete else '--changes-only'}")
     config = read_config(path)
     if not config.families:
         _refuse_unknown("segment", segments, config.segments)
@@ -49,6 +51,9 @@ def plan(
         name = reconciling.keep(street, judged, "plan")
         report = plan_report(street, evaluation, judged, name, wrong)
         report["pulled"] = pulled_report(pulled)
+        report["waiting"] = {n: g.waiting for n, g in evaluation.grounds.items() if g.waiting and (not segments or n in segments)}
+        if offline and report["waiting"] and not report["targets"]:
+            report["next"] = "segmentd plan"
         code = ExitCode.FAILED if wrong else code_of(street, pulled, judged, {})
         record.end(code, {"plan": name, "targets": len(judged), "unused": list(street.failures)})
     _typable(report)

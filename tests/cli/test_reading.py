@@ -117,8 +117,6 @@ def test_without_a_store_the_readers_say_how_to_make_one(ground: Ground) -> None
 
 
 def test_on_a_fresh_store_the_readers_work_and_name_the_plan(ground: Ground) -> None:
-    from sync.store.store import Store
-
     Store.writer(ground.folder / "store.db").close()
     fresh = ground("status")
     assert fresh.code == 0
@@ -127,6 +125,8 @@ def test_on_a_fresh_store_the_readers_work_and_name_the_plan(ground: Ground) -> 
     assert ground.data("runs") == []
     assert all(row["count"] == 0 for row in ground.data("events"))
     assert ground("explain", "ann@example.com", "buyers").code == 1
+    assert ground("preview", "buyers").out.startswith("buyers: the store holds no contacts yet; `segmentd plan` pulls them\n")
+    assert "no segment 'bogus' in the list of those that left the config; it has none" in ground("retire", "bogus").err
 
 
 # --- the written contract ------------------------------------------------------------------------------------------------

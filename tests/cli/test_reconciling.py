@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import shlex
 import sqlite3
 from pathlib import Path
@@ -64,6 +65,23 @@ def test_unknown_names_are_refused_with_the_nearest_before_anything_is_opened(gr
     assert (refused.code, refused.out) == (2, "")
     assert says in refused.err
     assert not (ground.folder / "store.db").exists()
+
+
+def test_an_offline_plan_says_that_segments_wait_for_a_first_pull_and_names_it(ground: Ground) -> None:
+    plan = ground("plan", "--offline")
+    assert plan.code == 0
+    for segment in ("buyers", "readers"):
+        assert re.search(rf"^{segment} waits: .* has not been pulled to its end yet$", plan.out, re.MULTILINE)
+    assert plan.out.endswith(f"\nNext: segmentd plan -c {ground.config}\n")
+    assert set(ground.data("plan", "--offline", "-s", "readers")["waiting"]) == {"readers"}
+    assert ground.data("plan")["waiting"] == {}
+
+
+@pytest.mark.parametrize("option", ["--complete", "--changes-only"])
+def test_a_plan_that_looks_at_no_platform_does_not_take_how_much_to_look_at(ground: Ground, option: str) -> None:
+    refused = ground("plan", "--offline", option)
+    assert (refused.code, refused.out) == (2, "")
+    assert f"--offline looks at no platform; leave out {option}" in refused.err
 
 
 def test_apply_refuses_an_unknown_plan_and_an_unknown_target(ground: Ground) -> None:
