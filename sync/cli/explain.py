@@ -73,6 +73,7 @@ def _as_data(found: Why) -> dict[str, Any]:
     return {
         "segment": found.segment, "contact": found.contact, "at": exact(found.at), "member": tree.holds, "failure": tree.failure,
         "missing": tree.missing, "changes": _forecast_data(found.forecast), "approximations": list(found.approximations),
+        "kept_out": found.kept_out,
         "tree": tree_data(tree),
     }
 
@@ -102,6 +103,7 @@ def _show(email: str, found: Why, now: Millis) -> str:
     when = "" if found.at == now else f" at {moment(found.at)}"
     lines = [f"{email} {verdict} {found.segment}{when}", *tree.lines(1, SHOWN)]
     lines += [f"Missing: {tree.missing}"] if tree.missing else []
+    lines += [f"Kept out of every target: {found.kept_out}."] if found.kept_out else []
     lines += [_change(found, now)]
     lines += [f"Approximate: {note}." for note in found.approximations]
     return "\n".join(lines)

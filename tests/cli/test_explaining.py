@@ -81,6 +81,19 @@ def test_the_first_and_the_last_year_that_can_be_asked_about_are_answered(applie
         assert applied("explain", email, segment, "--at", text).code == 0
 
 
+def test_explain_says_of_a_member_who_is_barred_everywhere_that_no_target_takes_them(applied: Ground) -> None:
+    people = [row for row in applied.sandbox.applications["mailchimp"].rows("profiles").to_pylist() if row["live"]]
+    told = {row["email"]: applied.data("explain", row["email"], "buyers") for row in people if row["barred"]}
+    address = next(address for address, data in told.items() if data["member"])
+    assert all("mailchimp" in data["kept_out"] for data in told.values())
+    shown = applied("explain", address, "buyers").out
+    assert shown.startswith(f"{address} is in buyers\n")
+    assert re.search(r"^Kept out of every target: e-mail consent is .*(withdrawn|suppressed) on mailchimp.*\.$", shown, re.MULTILINE)
+    free = an_address(applied, tagged=True)
+    assert applied.data("explain", free, "buyers")["kept_out"] == ""
+    assert "Kept out" not in applied("explain", free, "buyers").out
+
+
 RANKS = """
 traits:
   orders: {event: order_placed, count: true}
