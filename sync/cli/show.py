@@ -24,7 +24,7 @@ def show_plan(report: Mapping[str, Any]) -> str:
     for target in report["targets"]:
         parts += _notes(target)
     told = {target["target"].split("/")[0] for target in report["targets"]}
-    parts += [f"{segment} waits: {why}" for segment, why in report["waiting"].items() if segment not in told]
+    parts += [f"{segment} waits: {why}" for segment, why in report.get("waiting", {}).items() if segment not in told]
     parts += _troubles(report)
     moves, whole = report["next"].startswith("segmentd"), not any(c["failure"] for c in report["connections"].values())
     cost = f"{counted(report['calls'], 'call')}, {_minutes(report['minutes'])}. " if report["calls"] else ""
