@@ -13,7 +13,7 @@ from sync.ingest.pull import Pulled
 from sync.model import ExitCode, StoreFull
 from sync.reconcile import run as reconciling
 from sync.reconcile.report import guards_of, way_through
-from sync.reconcile.run import Judged, PlanGone, send
+from sync.reconcile.run import Approval, Judged, PlanGone, send
 from sync.reconcile.sender import Report
 from sync.store import outbox, stepped
 from sync.street import Street, pull
@@ -155,6 +155,13 @@ def code_of(street: Street, pulled: Collection[Pulled], judged: Collection[Judge
     if any(j.refusals for j in judged):
         return ExitCode.REFUSED
     return code_of_sending(street, sent)
+
+
+def code_of_applying(street: Street, approval: Approval, sent: Mapping[str, Report]) -> ExitCode:
+    """The exit code of an apply: what failed before what waits."""
+    if street.failures or approval.failed:
+        return ExitCode.FAILED
+    return ExitCode.REFUSED if approval.refused else code_of_sending(street, sent)
 
 
 def code_of_sending(street: Street, sent: Mapping[str, Report]) -> ExitCode:

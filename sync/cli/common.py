@@ -45,6 +45,8 @@ def find_config(path: Path | None) -> Path:
     for candidate in candidates:
         if candidate.is_file():
             return candidate
+    if path is not None and path.is_dir():
+        raise click.UsageError(f"{path} is a directory, not a config; name the file in it")
     raise click.UsageError(f"no config at {', '.join(map(str, candidates))}; `segmentd init` writes one, --config names another")
 
 

@@ -45,13 +45,11 @@ def demo(context: click.Context, people: int, weather: str, seed: int, keep: Pat
         _refuse(context, "people", "weather", "seed")
         return _scene(clock, keep, as_json)
     start = clock.now() // DAY * DAY + 12 * HOUR
-    with _folder(keep) as folder, _platforms("--virtual") as urls:
-        stage = Stage(urls)
+    with _folder(keep) as folder, _platforms("--virtual") as urls, contextlib.closing(Stage(urls)) as stage:
         stage.controls.set_clock(start)
         play = Play(folder, SharedClock(stage.controls, flowing=True), stage, quiet=as_json)
         play.load(people, start // DAY * DAY - DAY, weather, seed)
         story = play.story()
-        stage.close()
     if keep and not as_json:
         click.echo(f"\nConfig and store are kept. Next: segmentd status -c {shlex.quote(str(play.config))}")
     if as_json:
@@ -70,10 +68,8 @@ def _refuse(context: click.Context, *names: str) -> None:
 def _scene(clock: Clock, keep: Path | None, as_json: bool) -> int:
     from sync.cli.scene import Scene
 
-    with _folder(keep) as folder, _platforms() as urls:
-        stage = Stage(urls)
+    with _folder(keep) as folder, _platforms() as urls, contextlib.closing(Stage(urls)) as stage:
         seen = Scene(folder, stage, clock, quiet=as_json).play()
-        stage.close()
     if as_json:
         click.echo(orjson.dumps(seen, option=orjson.OPT_INDENT_2).decode())
     return ExitCode.OK
@@ -83,8 +79,12 @@ def _scene(clock: Clock, keep: Path | None, as_json: bool) -> int:
 def _folder(keep: Path | None) -> Iterator[Path]:
     """Where config and store stand while the demo runs."""
     if keep:
-        keep.mkdir(parents=True, exist_ok=True)
-        if any(keep.iterdir()):
+        try:
+            keep.mkdir(parents=True, exist_ok=True)
+            filled = any(keep.iterdir())
+        except OSError as error:
+            raise click.UsageError(f"{keep} cannot be written: {error.strerror}") from None
+        if filled:
             raise click.UsageError(f"{keep} is not empty; --keep takes a new folder")
         yield keep.resolve()
         return
@@ -200,6 +200,8 @@ class Play:
         with contextlib.redirect_stdout(out):
             code = main([*argv, "--config", str(self.config), "--json"], self.clock)
         text = out.getvalue()
+        if code == ExitCode.STOPPED:
+            raise click.exceptions.Exit(ExitCode.STOPPED)   # Ctrl-C was meant for all of the demo; the command said so
         if not text:
             raise SegmentdError(f"`segmentd {argv[0]}` ended with {int(code)} and said nothing; what it printed above says why")
         given = orjson.dumps(f" -c {shlex.quote(str(self.config))}").decode()[1:-1]
@@ -247,7 +249,7 @@ class Play:
             for refusal in refusals:
                 words = shlex.split(refusal["command"])[2:-1]
                 self.apply(*words, "first fill, counted by hand")
-            if self.syncs[-1]["exit"] != ExitCode.REFUSED:
+            if self.syncs[-1]["exit"] not in (ExitCode.REFUSED, ExitCode.FAILED):
                 break
         if self.syncs[-1]["exit"] != ExitCode.OK:
             self.settle()

@@ -54,11 +54,14 @@ def explain(clock: Clock, path: Path | None, as_json: bool, email: str, segment:
 
 def moment_of(text: str, zone: str) -> Millis:
     """The instant that a day or an instant names, local time of *zone* where it has no offset. UsageError for anything else."""
+    from sync.language.calendars import BEYOND, askable
     from sync.language.values import read_span
 
     found = read_span(text, ZoneInfo(zone))
     if found is None:
         raise click.UsageError(f"{text!r} is no day and no instant; for example 2026-11-20 or 2026-11-20T08:00Z")
+    if not askable(found[0]):
+        raise click.UsageError(f"{text!r} {BEYOND}")
     return found[0]
 
 
@@ -70,6 +73,7 @@ def _as_data(found: Why) -> dict[str, Any]:
     return {
         "segment": found.segment, "contact": found.contact, "at": exact(found.at), "member": tree.holds, "failure": tree.failure,
         "missing": tree.missing, "changes": _forecast_data(found.forecast), "approximations": list(found.approximations),
+        "kept_out": found.kept_out,
         "tree": tree_data(tree),
     }
 
@@ -99,6 +103,7 @@ def _show(email: str, found: Why, now: Millis) -> str:
     when = "" if found.at == now else f" at {moment(found.at)}"
     lines = [f"{email} {verdict} {found.segment}{when}", *tree.lines(1, SHOWN)]
     lines += [f"Missing: {tree.missing}"] if tree.missing else []
+    lines += [f"Kept out of every target: {found.kept_out}."] if found.kept_out else []
     lines += [_change(found, now)]
     lines += [f"Approximate: {note}." for note in found.approximations]
     return "\n".join(lines)

@@ -11,6 +11,8 @@ import click
 from connectors.base import Clock
 from sync.cli.common import counted, emit, iso, moment, options, read_config, reading, span, table, typed
 
+UNENDED = "under way or cut off"                    # a run without an exit code
+
 
 @click.command()
 @options
@@ -57,7 +59,7 @@ def _last_run(found: dict[str, Any]) -> str:
     last = found["last_run"]
     if last is None:
         return "Nothing was run yet."
-    how = "under way or cut off" if last["exit"] is None else f"exit code {last['exit']}"
+    how = UNENDED if last["exit"] is None else f"exit code {last['exit']}"
     unused = f"; not used: {', '.join(last['unused'])}" if last["unused"] else ""
     return f"Last run: {last['command']}, {span(last['age_ms'])} ago, {how}{unused}."
 
@@ -125,10 +127,12 @@ def runs(clock: Clock, path: Path | None, as_json: bool, last: int) -> None:
          "exit": r[4], "summary": decode_summary(r[5])} for r in rows
     ]
     lines = [[str(r[0]), r[1], moment(r[2]), "" if r[3] is None else f"{(r[3] - r[2]) / 1000:,.1f}",
-              "cut off" if r[4] is None else str(r[4]), _summary(decode_summary(r[5]))] for r in rows]
+              UNENDED if r[4] is None else str(r[4]), _summary(decode_summary(r[5]))] for r in rows]
     emit(found, as_json, lambda: table([["run", "command", "started (UTC)", "seconds", "exit", ""], *lines], {0, 3, 4}))
 
 
 def _summary(held: dict[str, Any]) -> str:
-    return ", ".join(f"{key} {' '.join(map(str, value)) if isinstance(value, list) else value}" for key, value in held.items()
+    """What came of a run as one line, whatever somebody wrote as the reason."""
+    text = ", ".join(f"{key} {' '.join(map(str, value)) if isinstance(value, list) else value}" for key, value in held.items()
                      if value not in ("", []))
+    return " ".join("".join(letter if letter.isprintable() else " " for letter in text).split())

@@ -12,7 +12,7 @@ from connectors.base import Clock
 from sync.cli.common import emit, opened, options, read_config, typed, unknown
 from sync.cli.show import show_outcome, show_plan
 from sync.model import ExitCode
-from sync.once import code_of, code_of_sending, judged_now, outcome_report, pulled_report, sync_once, totals
+from sync.once import code_of, code_of_applying, judged_now, outcome_report, pulled_report, sync_once, totals
 from sync.reconcile import run as reconciling
 from sync.reconcile.report import guards_of, plan_report, way_through
 from sync.reconcile.run import Approval, KeptPlan, PlanGone
@@ -37,6 +37,8 @@ def plan(
     clock: Clock, path: Path | None, as_json: bool, segments: tuple[str, ...], platform: str, offline: bool, complete: bool | None,
 ) -> int:
     """Pull, evaluate, and show what would change, where, in how many calls. Nothing is written to any platform."""
+    if offline and complete is not None:
+        raise click.UsageError(f"--offline looks at no platform; leave out {'--complete' if complete else '--changes-only'}")
     config = read_config(path)
     if not config.families:
         _refuse_unknown("segment", segments, config.segments)
@@ -49,6 +51,9 @@ def plan(
         name = reconciling.keep(street, judged, "plan")
         report = plan_report(street, evaluation, judged, name, wrong)
         report["pulled"] = pulled_report(pulled)
+        report["waiting"] = {n: g.waiting for n, g in evaluation.grounds.items() if g.waiting and (not segments or n in segments)}
+        if offline and report["waiting"] and not report["targets"]:
+            report["next"] = "segmentd plan"
         code = ExitCode.FAILED if wrong else code_of(street, pulled, judged, {})
         record.end(code, {"plan": name, "targets": len(judged), "unused": list(street.failures)})
     _typable(report)
@@ -77,7 +82,8 @@ def apply(clock: Clock, path: Path | None, as_json: bool, name: str, allowed: tu
             sent = reconciling.send(street, approval.sendable)
             ways = {j.key: _way(approved, approval, j) for j in judged if j.key in approval.refused}
             outcome = outcome_report(approved.id, approval.enqueued, approval.refused, approval.dropped, sent, ways)
-            code = ExitCode.REFUSED if approval.refused else code_of_sending(street, sent)
+            outcome["problems"] = street.failures | dict(approval.failed)
+            code = code_of_applying(street, approval, sent)
             said = {"plan": approved.id, "allowed": list(allowed), "reason": reason}
             record.end(code, {**said, **totals(sent), "unused": list(street.failures)})
     _typable(outcome)

@@ -69,6 +69,8 @@ def _count_data(count: Count) -> dict[str, Any]:
 def _lines(found: Preview, people: list[str]) -> Iterator[str]:
     if found.members is None:
         yield f"{found.segment} cannot be answered: {found.failure}"
+    elif not found.contacts:
+        yield f"{found.segment}: the store holds no contacts yet; `segmentd plan` pulls them"
     else:
         yield f"{found.segment}: {found.members:,} of {found.contacts:,} contacts ({share(found.members, found.contacts)})"
     if found.waiting:

@@ -39,7 +39,7 @@ def retire(clock: Clock, path: Path | None, as_json: bool, name: str, dry_run: b
         gone = departed(store, whole)
         going = [segment for segment, by in gone.items() if name in (segment, by)]
         if not going:
-            raise unknown("segment that left the config", name, sorted({*gone, *gone.values()}), "the store")
+            raise unknown("segment", name, sorted({*gone, *gone.values()}), "the list of those that left the config")
         found: dict[str, Any] = {
             "segment": name, "segments": going, "retired": not dry_run,
             "targets": [

@@ -87,6 +87,8 @@ class Scene:
         out = io.StringIO()
         with contextlib.redirect_stdout(out), contextlib.redirect_stderr(io.StringIO()):
             code = main([*argv, "--config", str(self.config)], self.clock)
+        if code == ExitCode.STOPPED:
+            raise KeyboardInterrupt                 # Ctrl-C was meant for all of the scene
         if code != ExitCode.OK:
             raise SegmentdError(f"`segmentd {argv[0]}` ended with {int(code)}: {out.getvalue()}")
         return out.getvalue()

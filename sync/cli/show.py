@@ -23,6 +23,8 @@ def show_plan(report: Mapping[str, Any]) -> str:
     parts.append(table([head, *rows], {2, 3, 4, 5, 6, 7}))
     for target in report["targets"]:
         parts += _notes(target)
+    told = {target["target"].split("/")[0] for target in report["targets"]}
+    parts += [f"{segment} waits: {why}" for segment, why in report.get("waiting", {}).items() if segment not in told]
     parts += _troubles(report)
     moves, whole = report["next"].startswith("segmentd"), not any(c["failure"] for c in report["connections"].values())
     cost = f"{counted(report['calls'], 'call')}, {_minutes(report['minutes'])}. " if report["calls"] else ""

@@ -10,7 +10,7 @@ from sync.config import keys, scalars
 from sync.config.connections import capabilities
 from sync.config.form import Form, Notes, Reader, either, shown, word
 from sync.config.model import ConnectionSpec, EventSpec, FieldSpec
-from sync.language.words import nearest, suggestion
+from sync.language.words import meant, nearest, suggestion
 from sync.located import Listing, Mapping, Place, Scalar, Value
 
 Connections: TypeAlias = Mapped[str, ConnectionSpec]
@@ -209,7 +209,7 @@ def known_events(notes: Notes, words: Iterable[tuple[str, Place]], connections: 
 def _meant(name: str, known: Iterable[str]) -> str:
     """The event that *name* is a misspelling of, as a hint. One that is merely like it is none: it would count something else."""
     near = nearest(name, known, ALIKE)
-    return f"did you mean '{near}'?" if near else ""
+    return meant(name, near) if near else ""
 
 
 def _how_to_have(name: str, connections: Connections) -> str:

@@ -16,7 +16,7 @@ from zoneinfo import ZoneInfo, available_timezones
 from connectors.base import DAY, HOUR, MINUTE, SECOND, Json, Millis
 from sync.config.form import Notes, Reader, either, shown
 from sync.config.model import Daily
-from sync.language.literals import boolean, is_null
+from sync.language.literals import boolean, is_null, misfit
 from sync.language.words import suggestion
 from sync.located import Listing, Mapping, Scalar, Value
 
@@ -101,7 +101,8 @@ def span(units: Collection[str] = ("s", "m", "h", "d", "w")) -> Reader[Millis]:
         found = _SPAN.fullmatch(value.text) if isinstance(value, Scalar) else None
         if found and found[2] in units and 0 < (length := int(found[1]) * SPANS[found[2]]) <= LONGEST:
             return length
-        expected(notes, value, key, f"a whole number of {either(units)}", "for example 30d")
+        said = misfit(value.text, LONGEST) if isinstance(value, Scalar) else ""
+        expected(notes, value, key, said or f"a whole number of {either(units)}", "for example 30d")
         return None
 
     return read

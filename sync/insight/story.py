@@ -22,7 +22,7 @@ from sync.config.reading import read
 from sync.insight.story_families import with_told
 from sync.insight.story_past import Told
 from sync.insight.story_people import read_people
-from sync.insight.story_values import ago, moment, names
+from sync.insight.story_values import later, moment, names
 from sync.language.person import Person
 from sync.language.words import suggestion
 from sync.located import Listing, Place, Problem, Scalar, Value
@@ -100,13 +100,13 @@ def _expectations(notes: Notes, held: Located, told: Told, people: Mapping[str, 
     said = held.get("expect")
     if said is not None:
         yield from _expected(notes, said, told.now, told, people)
-    later = held.get("then")
-    if later is None:
+    then = held.get("then")
+    if then is None:
         return
-    if not isinstance(later, Listing):
-        notes.complain(later.place, "'then' takes a list", "for example - {after: 7d, expect: {buyers: nobody}}")
+    if not isinstance(then, Listing):
+        notes.complain(then.place, "'then' takes a list", "for example - {after: 7d, expect: {buyers: nobody}}")
         return
-    for step in later.items:
+    for step in then.items:
         inner = notes.mapping(step, "an entry of 'then'", "{after: 7d, expect: {buyers: nobody}}")
         if inner is not None:
             yield from _step(notes, inner, told, people)
@@ -114,11 +114,11 @@ def _expectations(notes: Notes, held: Located, told: Told, people: Mapping[str, 
 
 def _step(notes: Notes, held: Located, told: Told, people: Mapping[str, Person]) -> Iterator[Expectation]:
     form = Form(notes, held, STEP, "")
-    after = form.read("after", ago, None)
+    after = form.read("after", later(told.now), None)
     at = form.read("at", moment(told.now, told.zone), None)
     if (held.get("after") is None) is (held.get("at") is None):
         notes.complain(held.place, "an entry of 'then' says its moment once", "after: 7d, or at: 2026-12-01")
-    when = told.now + after if after is not None else at
+    when = at if after is None else after
     said = held.get("expect")
     if said is None:
         notes.complain(held.place, "an entry of 'then' expects nothing", f"for example {EXAMPLE}")

@@ -8,6 +8,7 @@ from zoneinfo import ZoneInfo
 
 from connectors.base import Millis
 from sync.config.form import Notes, Reader, shown
+from sync.language.calendars import BEYOND, askable
 from sync.language.literals import boolean, is_null, operand
 from sync.language.values import Json, read_span
 from sync.language.window import UNITS
@@ -17,13 +18,16 @@ _AGE = re.compile(r"([0-9]{1,12}) ?([smhdw])")
 _AWAY = re.compile(r"(in )?([0-9]{1,12}) ?([smhdw])( ago)?")
 
 
-def ago(notes: Notes, value: Value, key: str) -> Millis | None:
-    """Milliseconds of a text like `7d`."""
-    found = _AGE.fullmatch(value.text) if isinstance(value, Scalar) else None
-    if found is None:
-        notes.complain(value.place, f"'{key}' takes a whole number of s, m, h, d or w, not {shown(value)}", "for example 7d")
-        return None
-    return int(found[1]) * UNITS[found[2]]
+def later(now: Millis) -> Reader[Millis]:
+    """Reads how long after *now* in a text like `7d`: the moment then."""
+    def find(notes: Notes, value: Value, key: str) -> Millis | None:
+        found = _AGE.fullmatch(value.text) if isinstance(value, Scalar) else None
+        if found is None:
+            notes.complain(value.place, f"'{key}' takes a whole number of s, m, h, d or w, not {shown(value)}", "for example 7d")
+            return None
+        return _in_reach(notes, value, key, now + int(found[1]) * UNITS[found[2]])
+
+    return find
 
 
 def moment(now: Millis | None, zone: str) -> Reader[Millis]:
@@ -33,15 +37,23 @@ def moment(now: Millis | None, zone: str) -> Reader[Millis]:
         text = value.text if isinstance(value, Scalar) else ""
         away = None if now is None else _away(text)
         if now is not None and away is not None:
-            return now + away
+            return _in_reach(notes, value, key, now + away)
         span = read_span(text, ZoneInfo(zone))
         if span is None:
             example = "2026-11-20 or 2026-11-20T08:00Z" + ("" if now is None else ", 2d ago, in 2d or now")
             notes.complain(value.place, f"'{key}' takes a moment, not {shown(value)}", f"for example {example}")
             return None
-        return span[0]
+        return _in_reach(notes, value, key, span[0])
 
     return find
+
+
+def _in_reach(notes: Notes, value: Value, key: str, at: Millis) -> Millis | None:
+    """*at*, unless no rule can be asked of it: then the value of *key* that led there is complained of."""
+    if askable(at):
+        return at
+    notes.complain(value.place, f"'{key}' {BEYOND}")
+    return None
 
 
 def _away(text: str) -> Millis | None:

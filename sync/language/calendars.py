@@ -9,7 +9,8 @@ midnight (or has leapt over it) and ends when the next one begins. Steps of mont
 end, a local time that does not exist as the end of the gap and one that exists twice as the earlier; while the clock runs through
 an hour for the second time they start from that hour's end.
 
-What lies before the year 3 or after 9996 counts as if it stood at that end, so that no sum of two instants overflows.
+What lies before the year 3 or after 9996 counts as if it stood at that end, so that no sum of two instants overflows. Rules are asked
+of moments from ASKED_FROM on and before ASKED_UNTIL only: from there the longest series of periods stays within a calendar.
 """
 
 from __future__ import annotations
@@ -25,6 +26,9 @@ from sync.language.values import local_millis
 
 EARLIEST, LATEST = datetime(2, 1, 1), datetime(9998, 1, 1)              # noqa: DTZ001 - local by intent
 FIRST, LAST = millis(datetime(3, 1, 1, tzinfo=UTC)), millis(datetime(9997, 1, 1, tzinfo=UTC))
+
+ASKED_FROM, ASKED_UNTIL = millis(datetime(1000, 1, 1, tzinfo=UTC)), millis(datetime(9000, 1, 1, tzinfo=UTC))
+BEYOND = "lies outside the years 1000 to 8999"
 
 _TICK = timedelta(milliseconds=1)
 _NONE = timedelta(0)
@@ -45,6 +49,11 @@ def clock(at: Millis, zone: ZoneInfo) -> datetime:
 
 def _local(at: Millis, zone: ZoneInfo) -> datetime:
     return instant(min(max(at, FIRST), LAST)).astimezone(zone)
+
+
+def askable(at: Millis) -> bool:
+    """Whether a rule can be asked of *at*; else it is BEYOND."""
+    return ASKED_FROM <= at < ASKED_UNTIL
 
 
 # --- months ----------------------------------------------------------------------------------------------------------------------

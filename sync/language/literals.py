@@ -13,7 +13,7 @@ from sync.language.window import UNITS
 from sync.located import Scalar
 
 _PLAIN_NUMBER = re.compile(r"[+-]?(?:(?:0|[1-9][0-9]*)(?:\.[0-9]*)?|\.[0-9]+)(?:[eE][+-]?[0-9]+)?")
-_LENGTH = re.compile(r"([0-9]+)\s?(mo|[smhdwy])")
+_LENGTH = re.compile(r"([0-9]{1,300})\s?(mo|[smhdwy])")
 _MONTHS = {"mo": 1, "y": 12}
 _SHARE = re.compile(r"([0-9]+(?:\.[0-9]{1,6})?)\s?%")
 _NULLS = frozenset({"", "~", "null", "Null", "NULL"})
@@ -50,18 +50,31 @@ def too_fine(text: str) -> bool:
 
 def length(text: str, zone: ZoneInfo) -> Length | None:
     """A whole number of s, m, h, d, w, mo or y; None for anything else, zero and more than 1000 years."""
+    span = _any_length(text, zone)
+    return span if span is not None and 0 < nominal(span) <= LONGEST else None
+
+
+def _any_length(text: str, zone: ZoneInfo) -> Length | None:
+    """As `length`, zero and any number of years as well."""
     found = _LENGTH.fullmatch(text)
-    if found is None or len(found[1]) > 15:
+    if found is None:
         return None
     number, unit = int(found[1]), found[2]
-    span = Months(number * _MONTHS[unit], zone) if unit in _MONTHS else number * UNITS[unit]
-    return span if number and nominal(span) <= LONGEST else None
+    return Months(number * _MONTHS[unit], zone) if unit in _MONTHS else number * UNITS[unit]
 
 
 def duration(text: str) -> Millis | None:
     """A whole number of s, m, h, d or w; None for anything else, zero and more than 1000 years."""
     span = length(text, ZoneInfo("UTC"))
     return None if isinstance(span, Months) else span
+
+
+def misfit(text: str, longest: Millis = LONGEST) -> str:
+    """What is asked for instead of a length that is 0 or above *longest*; "" for any other text."""
+    span = _any_length(text, ZoneInfo("UTC"))
+    if span is None or 0 < nominal(span) <= longest:
+        return ""
+    return "a shorter time" if nominal(span) else "more than 0"
 
 
 def share(text: str) -> int | None:

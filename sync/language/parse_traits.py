@@ -8,7 +8,7 @@ from dataclasses import replace
 
 from sync.language.figures import Counted, DaysSince, Decaying, Different, Edge, Figure, Frequent, Measured, Which
 from sync.language.happened import Happened, Measure
-from sync.language.literals import duration, is_null
+from sync.language.literals import is_null
 from sync.language.nodes import Node
 from sync.language.parse_events import happened
 from sync.language.parser import condition
@@ -179,9 +179,8 @@ def _decay(reader: Reader, word: str, value: Value) -> Figure | None:
     if mapping is None or not reader.keys(mapping, ("half_life", "of", "currency"), "'decay'"):
         return None
     said, of = mapping.get("half_life"), mapping.get("of")
-    span = duration(said.text) if isinstance(said, Scalar) else None
+    span = reader.duration(said or mapping, "'half_life'")
     if span is None:
-        reader.complain((said or mapping).place, "'half_life' takes a whole number of s, m, h, d or w", "for example 30d")
         return None
     if of is None and mapping.get("currency") is not None:
         reader.complain(mapping.place, "'currency' stands beside 'of', and nothing is said to be money")

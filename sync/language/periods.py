@@ -11,11 +11,11 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass
-from itertools import count, takewhile
+from itertools import count, repeat, takewhile
 from typing import TypeAlias
 
 from connectors.base import Millis
-from sync.language.calendars import Calendar
+from sync.language.calendars import EARLIEST, Calendar
 from sync.language.happened import Filter
 from sync.language.nodes import Leaf
 from sync.language.patterns import beginnings, concerned, present
@@ -43,18 +43,19 @@ Period: TypeAlias = Rolling | Calendar
 def edges(period: Period, now: Millis) -> Iterator[Millis]:
     """now, and the last instant before each period from the running one on: period n holds t when edge n+1 < t ≤ edge n.
 
-    A day that a zone left out (it has no instant) is no period.
+    A day that a zone left out (it has no instant) is no period. Before the calendar's start there are only empty ones.
     """
     yield now
     if isinstance(period, Rolling):
         yield from count(now - period.span, -period.span)
         return
     latest = now
-    for number in count(period.number(now), -1):
+    for number in range(period.number(now), period.number_of(EARLIEST.date()) - 1, -1):
         start = period.start(number)
         if start <= latest:
             yield start - 1
-        latest = start - 1
+        latest = min(latest, start - 1)
+    yield from repeat(latest)
 
 
 def last_edges(period: Period, now: Millis, periods: int) -> list[Millis]:

@@ -12,7 +12,7 @@ from connectors.base import Millis
 from sync.language.calendars import Calendar, Length
 from sync.language.families import Families
 from sync.language.lists import OnList
-from sync.language.literals import boolean, duration, is_null, length, operand, too_fine
+from sync.language.literals import boolean, duration, is_null, length, misfit, operand, too_fine
 from sync.language.predicates import Operand
 from sync.language.traits import Trait
 from sync.language.window import PERIODS, During
@@ -155,15 +155,19 @@ class Reader:
         """A text like `30d` or `3mo`: months and years are steps in the segment's calendar."""
         found = length(value.text, self.scope.zone) if isinstance(value, Scalar) else None
         if found is None:
-            self.complain(value.place, f"{what} takes a whole number of s, m, h, d, w, mo or y", "for example 30d or 3mo")
+            self._no_length(value, what, "s, m, h, d, w, mo or y", "for example 30d or 3mo")
         return found
 
     def duration(self, value: Value, what: str) -> Millis | None:
         """Milliseconds of a text like `30d`, where a calendar makes no sense."""
         found = duration(value.text) if isinstance(value, Scalar) else None
         if found is None:
-            self.complain(value.place, f"{what} takes a whole number of s, m, h, d or w", "for example 30d")
+            self._no_length(value, what, "s, m, h, d or w", "for example 30d")
         return found
+
+    def _no_length(self, value: Value, what: str, units: str, hint: str) -> None:
+        said = misfit(value.text) if isinstance(value, Scalar) else ""
+        self.complain(value.place, f"{what} takes {said or f'a whole number of {units}'}", hint)
 
     def period(self, value: Value, what: str, *, past: bool) -> During | None:
         """A word like `this_week`; *past*: for events, of which none lies ahead."""

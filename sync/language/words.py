@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import difflib
+import re
+import unicodedata
 from collections.abc import Iterable
 
 BOOLEAN = ("all", "any", "none", "not")
@@ -66,5 +68,14 @@ def suggestion(word: str, known: Iterable[str]) -> str:
     words = sorted(known)
     near = nearest(word, words)
     if near is not None:
-        return f"did you mean '{near}'?"
+        return meant(word, near)
     return "known are " + ", ".join(words) if 0 < len(words) <= 8 else ""
+
+
+def meant(word: str, near: str) -> str:
+    """That *near* was meant; with the name of the first letter of *word* that only looks like one of *near*, or like nothing."""
+    odd = [letter for letter in word if not letter.isascii() and letter not in near]
+    pattern = "".join(".?" if letter in odd else re.escape(letter) for letter in word)
+    alike = odd and re.fullmatch(pattern, near, re.IGNORECASE)
+    named = f" U+{ord(odd[0]):04X} ({unicodedata.name(odd[0], 'without a name')}) stands in what is written" if alike else ""
+    return f"did you mean '{near}'?{named}"

@@ -257,12 +257,13 @@ def kept(street: Street, name: str = "") -> KeptPlan:
 @dataclass(frozen=True, slots=True)
 class Approval:
     """What an apply let through. *sendable*: targets (by number) whose letters may go now; *dropped*: approved but wanted no
-    more; *refused*: key → why it stays."""
+    more; *refused*: key → why it stays; *failed*: key → why its platform would not have its tag or list made."""
 
     sendable: frozenset[int] = frozenset()
     enqueued: Mapping[str, int] = field(default_factory=dict)
     dropped: Mapping[str, int] = field(default_factory=dict)
     refused: Mapping[str, str] = field(default_factory=dict)
+    failed: Mapping[str, str] = field(default_factory=dict)
 
 
 def approve(
@@ -276,6 +277,7 @@ def approve(
     ownership = memberships.digest_of_ownership(street.store, {j.key: j.state for j in judged})
     enqueued: dict[str, int] = {}
     dropped: dict[str, int] = {}
+    failed: dict[str, str] = {}
     sendable: set[int] = set()
     there = {each.key for each in judged}
     refused = {
@@ -302,11 +304,13 @@ def approve(
                 enqueued[each.key] = enqueue(street, each, changes, plan_name=approved.id, existing="existing" in planned["guards"])
                 dropped[each.key] = len(wanted) - len(changes)
                 sendable.add(each.state.id)
-        except (PlatformError, PlanGone) as error:
-            why = str(error)
+        except PlatformError as error:
+            failed[each.key] = str(error)
+        except PlanGone as gone:
+            why = str(gone)
         if why:
             refused[each.key] = why
-    return Approval(frozenset(sendable), enqueued, {k: n for k, n in dropped.items() if n}, refused)
+    return Approval(frozenset(sendable), enqueued, {k: n for k, n in dropped.items() if n}, refused, failed)
 
 
 def _moved(each: Judged, planned: Mapping[str, Any], ownership: Mapping[str, str]) -> str:

@@ -167,7 +167,8 @@ class Sender:
         try:
             claims = memberships.claims(self.store, removes[0].target, [letter.profile for letter in removes])
             there = self._look(removes, remote)
-            foreign = self._theirs([letter for letter in removes if there.get(letter.profile, False)], remote, claims)
+            present = [letter for letter in removes if there.get(letter.profile, False)]
+            foreign = self._theirs(present, remote, claims) if present else []
         except PlatformError as error:
             self._unsent(batch, _as_verdict(error))
             return []
@@ -180,9 +181,10 @@ class Sender:
         """Removes of members that are a person's, as far as can be known; *claims*: whom we held for ours before we looked. Raises
         PlatformError."""
         ours = told_ours(self.source, remote, [Doubt(letter.profile, letter.op, letter.sent) for letter in removes if letter.maybe])
-        lost = theirs(self.source, remote, {who: sent for letter in removes if (sent := claims.get(who := letter.profile)) is not None})
-        if any(sent is not None for sent in claims.values()):                             # the listing that was our look may have told
-            lost |= claims.keys() - memberships.claims(self.store, removes[0].target, list(claims)).keys()
+        unproven = {who: sent for letter in removes if (sent := claims.get(who := letter.profile)) is not None}
+        lost = theirs(self.source, remote, unproven)
+        if unproven:                                # a listing may have been our look, and told
+            lost |= unproven.keys() - memberships.claims(self.store, removes[0].target, list(unproven)).keys()
         return [letter for letter in removes if letter.profile in lost or not ours.get(letter.profile, True)]
 
     def _let_be(self, gone: Sequence[Letter], foreign: Sequence[Letter]) -> None:

@@ -306,6 +306,13 @@ def barred(store: Store, now: Millis, where: str, connection: int, audience: str
     ))
 
 
+def is_barred(store: Store, now: Millis, contact: ContactId) -> bool:
+    """Whether this contact's e-mail consent is withdrawn or suppressed anywhere."""
+    return store.one(
+        _SAYING + "(s.state = 'withdrawn' or s.suppressed) and s.scope = '' and p.contact = ?2 limit 1", now, contact,
+    ) is not None
+
+
 def barred_from(store: Store, now: Millis, connection: int, scopes: Collection[str]) -> frozenset[ContactId]:
     """Contacts who withdrew from, or are suppressed on, one of *scopes* only: subscription types or lists of one connection."""
     return frozenset(row[0] for row in store.rows(

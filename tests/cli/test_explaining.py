@@ -67,6 +67,33 @@ def test_a_moment_that_is_none_is_a_mistake_on_the_command_line(applied: Ground,
     assert re.search(r"is no day and no instant; for example 2026-11-20", wrong.err)
 
 
+@pytest.mark.parametrize("text", ["0001-01-01", "0999-12-31", "9000-01-01T12:00Z", "9999-12-31"])
+def test_a_moment_out_of_every_calendars_reach_is_a_mistake_on_the_command_line(applied: Ground, text: str) -> None:
+    wrong = applied("explain", "ann@example.com", "buyers", "--at", text)
+    assert (wrong.code, wrong.out) == (2, "")
+    assert f"{text!r} lies outside the years 1000 to 8999" in wrong.err
+
+
+@pytest.mark.parametrize("text", ["1000-01-02", "8999-12-30"])
+def test_the_first_and_the_last_year_that_can_be_asked_about_are_answered(applied: Ground, text: str) -> None:
+    email = next(row["email"] for row in applied.sandbox.applications["mailchimp"].rows("profiles").to_pylist() if row["live"])
+    for segment in ("buyers", "readers"):
+        assert applied("explain", email, segment, "--at", text).code == 0
+
+
+def test_explain_says_of_a_member_who_is_barred_everywhere_that_no_target_takes_them(applied: Ground) -> None:
+    people = [row for row in applied.sandbox.applications["mailchimp"].rows("profiles").to_pylist() if row["live"]]
+    told = {row["email"]: applied.data("explain", row["email"], "buyers") for row in people if row["barred"]}
+    address = next(address for address, data in told.items() if data["member"])
+    assert all("mailchimp" in data["kept_out"] for data in told.values())
+    shown = applied("explain", address, "buyers").out
+    assert shown.startswith(f"{address} is in buyers\n")
+    assert re.search(r"^Kept out of every target: e-mail consent is .*(withdrawn|suppressed) on mailchimp.*\.$", shown, re.MULTILINE)
+    free = an_address(applied, tagged=True)
+    assert applied.data("explain", free, "buyers")["kept_out"] == ""
+    assert "Kept out" not in applied("explain", free, "buyers").out
+
+
 RANKS = """
 traits:
   orders: {event: order_placed, count: true}

@@ -116,3 +116,9 @@ def test_a_sandbox_on_a_port_that_is_taken_is_code_2(tmp_path: Path) -> None:
         refused = said("sandbox", "--people", "0", "--ports", f"{port},{port},{port},{port}")
     assert (refused.code, refused.out) == (2, "")
     assert "cannot be had" in refused.err
+
+
+def test_a_directory_given_as_the_config_is_called_one(tmp_path: Path) -> None:
+    refused = said("check", "-c", str(tmp_path))
+    assert (refused.code, refused.out) == (2, "")
+    assert f"{tmp_path} is a directory, not a config; name the file in it" in refused.err

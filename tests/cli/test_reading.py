@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 
 from sync.cli.main import COMMANDS
+from sync.store.store import Store
 from tests.cli.ground import NOW, Ground, said
 
 DOCS = (Path(__file__).parents[2] / "docs" / "cli.md").read_text()
@@ -89,6 +90,24 @@ def test_runs_are_the_newest_first_with_how_they_went(alone: Ground) -> None:
     assert "started (UTC)" in alone("runs").out
 
 
+def test_a_run_under_way_is_called_the_same_by_runs_as_by_status(ground: Ground) -> None:
+    ground("plan")
+    with Store.writer(ground.folder / "store.db") as store, store.transaction() as db:
+        db.execute("insert into runs (command, started) values ('apply', ?)", (ground.clock.now(),))
+    assert "apply, 0 s ago, under way or cut off." in ground("status").out
+    assert "under way or cut off" in ground("runs").out.splitlines()[1]
+
+
+def test_a_reason_of_several_lines_and_escapes_is_shown_as_one_harmless_line(ground: Ground) -> None:
+    ground("plan")
+    ground("apply", "--allow", "buyers/klaviyo/list:adds", "--reason", "counted\nby \x1b[31mhand")
+    shown = ground("runs").out
+    assert len(shown.splitlines()) == 3
+    assert "\x1b" not in shown
+    assert "reason counted by [31mhand" in shown
+    assert ground.data("runs")[0]["summary"]["reason"] == "counted\nby \x1b[31mhand"
+
+
 def test_without_a_store_the_readers_say_how_to_make_one(ground: Ground) -> None:
     for argv in (["status"], ["runs"], ["explain", "ann@example.com", "buyers"]):
         nothing = ground(*argv)
@@ -98,8 +117,6 @@ def test_without_a_store_the_readers_say_how_to_make_one(ground: Ground) -> None
 
 
 def test_on_a_fresh_store_the_readers_work_and_name_the_plan(ground: Ground) -> None:
-    from sync.store.store import Store
-
     Store.writer(ground.folder / "store.db").close()
     fresh = ground("status")
     assert fresh.code == 0
@@ -108,6 +125,8 @@ def test_on_a_fresh_store_the_readers_work_and_name_the_plan(ground: Ground) -> 
     assert ground.data("runs") == []
     assert all(row["count"] == 0 for row in ground.data("events"))
     assert ground("explain", "ann@example.com", "buyers").code == 1
+    assert ground("preview", "buyers").out.startswith("buyers: the store holds no contacts yet; `segmentd plan` pulls them\n")
+    assert "no segment 'bogus' in the list of those that left the config; it has none" in ground("retire", "bogus").err
 
 
 # --- the written contract ------------------------------------------------------------------------------------------------

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import shlex
 import sqlite3
 from pathlib import Path
@@ -64,6 +65,23 @@ def test_unknown_names_are_refused_with_the_nearest_before_anything_is_opened(gr
     assert (refused.code, refused.out) == (2, "")
     assert says in refused.err
     assert not (ground.folder / "store.db").exists()
+
+
+def test_an_offline_plan_says_that_segments_wait_for_a_first_pull_and_names_it(ground: Ground) -> None:
+    plan = ground("plan", "--offline")
+    assert plan.code == 0
+    for segment in ("buyers", "readers"):
+        assert re.search(rf"^{segment} waits: .* has not been pulled to its end yet$", plan.out, re.MULTILINE)
+    assert plan.out.endswith(f"\nNext: segmentd plan -c {ground.config}\n")
+    assert set(ground.data("plan", "--offline", "-s", "readers")["waiting"]) == {"readers"}
+    assert ground.data("plan")["waiting"] == {}
+
+
+@pytest.mark.parametrize("option", ["--complete", "--changes-only"])
+def test_a_plan_that_looks_at_no_platform_does_not_take_how_much_to_look_at(ground: Ground, option: str) -> None:
+    refused = ground("plan", "--offline", option)
+    assert (refused.code, refused.out) == (2, "")
+    assert f"--offline looks at no platform; leave out {option}" in refused.err
 
 
 def test_apply_refuses_an_unknown_plan_and_an_unknown_target(ground: Ground) -> None:
@@ -150,6 +168,46 @@ def test_a_refused_key_is_code_1_says_where_and_leaves_the_others_working(ground
     assert "pk_not_this_one" not in plan.out + plan.err
     assert ground("sync").code == 1
     assert "not used: klaviyo." in ground("status").out
+
+
+def unplug(ground: Ground, *platforms: str) -> None:
+    """Nobody listens any more where these platforms were."""
+    for platform in platforms:
+        ground.change(ground.sandbox.urls[platform], "http://127.0.0.1:9")
+
+
+def test_an_apply_whose_platforms_do_not_answer_is_code_1_and_says_which_in_text_and_json(ground: Ground) -> None:
+    unplug(ground, *PLATFORMS)
+    assert ground("plan", "--offline").code == 0
+    told = ground("apply")
+    assert told.code == 1
+    for platform in PLATFORMS:
+        assert f"\n{platform}: {platform}: GET " in told.out
+    told = ground("apply", "--json")
+    assert told.code == 1
+    assert set(told.json["problems"]) == set(PLATFORMS)
+    assert all("it does not answer now" in why for why in told.json["problems"].values())
+
+
+def test_a_platform_that_does_not_answer_comes_before_the_targets_that_wait_for_it(ground: Ground) -> None:
+    ground("plan")
+    unplug(ground, "klaviyo")
+    told = ground("apply", "--json")
+    assert told.code == 1
+    assert set(told.json["refused"]) == {"buyers/klaviyo/list"}
+    assert set(told.json["problems"]) == {"klaviyo"}
+
+
+def test_a_list_that_a_platform_will_not_have_made_is_code_1_and_the_plan_stays_good(ground: Ground) -> None:
+    ground("plan")
+    ground.sandbox.sky.order("klaviyo", "403", 9, "POST /api/lists", 0)
+    told = ground("apply", "--json")
+    assert told.code == 1
+    assert told.json["refused"] == {}
+    assert set(told.json["problems"]) == {"buyers/klaviyo/list"}
+    ground.sandbox.sky.orders.clear()
+    again = ground("apply", "--json")
+    assert (again.code, again.json["problems"]) == (0, {})
 
 
 def test_a_missing_secret_is_code_2_with_its_place(ground: Ground) -> None:

@@ -17,7 +17,7 @@ ONLY_CHECK_SEES = {                                 # meaning, not form: referen
     "alias_of_aliases", "audiences", "base_url", "connection_keys_of_another_kind", "connector_does_not_load",
     "default_audience_without_audiences", "event_from_several_names", "event_from_unknown_connection", "event_nobody_tells",
     "event_properties_of_no_source", "field_name", "one_key_two_connections", "one_witness", "one_witness_from",
-    "secret_looks_like_a_key", "secret_wrong_names", "event_misspelled", "segment_echo",
+    "secret_looks_like_a_key", "secret_wrong_names", "event_misspelled", "event_with_a_letter_that_only_looks_right", "segment_echo",
     "segment_ring", "segment_timezone", "segment_unknown_reference",
     "settings_week_starts_no_day", "share", "tag", "target_keys_of_another_platform", "target_list_on_mailchimp",
     "target_name_missing", "target_name_too_long", "target_no_audience", "target_no_audiences_at_all", "target_of_two_segments",

@@ -198,6 +198,11 @@ then:
     ("now: 2026-11-20\npeople: {ann: {}}\nthen: [{after: a week, expect: {buyers: ann}}]",
      "3:16: 'after' takes a whole number of s, m, h, d or w, not 'a week'; for example 7d"),
     ("- a list", "1:1: the file holds no settings; start with `now: 2026-11-20T12:00Z`"),
+    ("now: 0001-01-01\npeople: {ann: {}}\nexpect: {buyers: ann}", "1:6: 'now' lies outside the years 1000 to 8999"),
+    ("now: 2026-11-20\npeople: {ann: {events: [{event: order_placed, at: 999999w ago}]}}\nexpect: {buyers: ann}",
+     "2:51: 'at' lies outside the years 1000 to 8999"),
+    ("now: 2026-11-20\npeople: {ann: {}}\nthen:\n  - {after: 999999999999w, expect: {buyers: ann}}",
+     "4:13: 'after' lies outside the years 1000 to 8999"),
 ])
 def test_a_mistake_is_told_with_its_place_and_what_would_be_right(config: Config, text: str, says: str) -> None:
     assert wrongs(config, text)[0] == says

@@ -12,6 +12,7 @@ import pytest
 
 from sync.evaluate import calendars as fast
 from sync.language.calendars import EARLIEST, FIRST, LAST, LATEST, Calendar, Months, clock, extremes, never_longer, nominal
+from sync.language.periods import last_edges
 from sync.language.values import read_span
 
 MINUTE, HOUR, DAY = 60_000, 3_600_000, 86_400_000
@@ -159,6 +160,16 @@ def test_the_ends_of_time_are_read_without_overflow(instant: int) -> None:
             assert fast.numbers(array, calendar).tolist() == [calendar.number(instant)]
             number = calendar.number(instant)
             assert fast.starts(array * 0 + number + 1, calendar).tolist() == [calendar.start(number + 1)]
+
+
+@pytest.mark.parametrize("unit", Calendar.UNITS)
+def test_periods_before_the_calendars_start_are_empty_and_their_walk_ends(unit: str) -> None:
+    for zone in ZONES[:2]:
+        for now in (at("0001-01-01T00:00Z"), FIRST, at("0050-01-01")):
+            periods = last_edges(Calendar(unit, zone), now, 1000)
+            assert len(periods) == 1001
+            assert periods == sorted(periods)
+            assert periods[-1] == now
 
 
 def test_how_long_months_can_be_is_told_with_room() -> None:

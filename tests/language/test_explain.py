@@ -131,6 +131,7 @@ JUDGED_BY_CHECK_ALONE = (
     "has no lists", "different ages", "not after", "a star may end one", "nothing to compare", "counts, so it takes",
     "says the same thing twice", "depends on the month", "takes no part here", "0 and up to 100", "two windows",
     "never changes", "what stands here", "a field of the contact was", "needs a text operator", "whole number of s",
+    "takes more than 0;", "takes a shorter time;",
     "either a tag or a list", "names one connection", "is asked nothing", "did you mean 'starts_with'", "takes a number, without",
     "cannot be compared with another field", "compared with nothing", "takes a name", "does not go with", "is more than the",
     "counted up to", "something happened;", "not shorter than", "said twice", "rules out", "from 1 to 'of'",

@@ -417,6 +417,15 @@ def test_whom_a_listing_has_shown_to_be_ours_stays_ours_whatever_the_next_one_sa
     assert place.owned(key) == {pid(0)}
 
 
+def test_whom_a_person_took_off_meanwhile_is_not_asked_about(places: Places) -> None:
+    place = places(effect_told=False)
+    key = filled(place, 1)
+    place.toy.person_removes("t1", pid(0))
+    place.approve(key, set())
+    assert place.send().already == 1
+    assert not place.letters()
+
+
 @pytest.mark.parametrize(("tells", "fate"), [(True, "before"), (False, "after")])
 def test_an_old_doubt_does_not_take_what_we_added_since(places: Places, tells: bool, fate: str) -> None:
     place = places(effect_told=tells, member_lag=5 * MINUTE)
