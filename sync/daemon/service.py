@@ -119,9 +119,10 @@ class Following:
         return self.live.next_due
 
     def _settle(self, diff: Diff) -> tuple[dict[str, Any], ExitCode]:
-        """The targets of the segments that changed, by the same rules as in a run, and not those that the run passed over."""
+        """The targets of the segments that changed, by the same rules as in a run; not those that the run passed over, nor those that
+        have to be listed anew, of which a plan would withdraw what waits."""
         judged = judge_targets(self.street, self._evaluation(self.street), only=diff.segments)
-        judged = [each for each in judged if each.key not in self.problems]
+        judged = [each for each in judged if each.key not in self.problems and each.plan.complete]
         outcome, _ = settle(self.street, judged, {}, self.may_go)
         self.problems |= outcome["problems"]
         return outcome, ExitCode.FAILED if outcome["problems"] else ExitCode.REFUSED if outcome["refused"] else ExitCode.OK

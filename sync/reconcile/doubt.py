@@ -19,7 +19,7 @@ from dataclasses import dataclass
 
 from connectors.base import MINUTE, SECOND, Millis, Op, ProfileId, RemoteTarget, TellsJoining
 from sync.source import Source
-from sync.store.memberships import EARLIER
+from sync.store.memberships import was_there
 
 CALL: Millis = 150 * SECOND                         # a call is given up after so long: later than that it was not our call
 GRAIN: Millis = 5 * SECOND                          # stamps in whole seconds, and clocks that agree no better
@@ -51,13 +51,13 @@ def told_ours(source: Source, remote: RemoteTarget, doubts: Sequence[Doubt]) -> 
     return {doubt.profile: is_ours(doubt, joined.get(doubt.profile)) for doubt in doubts}
 
 
-def theirs(source: Source, remote: RemoteTarget, claims: Mapping[ProfileId, Millis]) -> frozenset[ProfileId]:
+def theirs(source: Source, remote: RemoteTarget, claims: Mapping[ProfileId, Millis], now: Millis) -> frozenset[ProfileId]:
     """Of members whom we *claim* by adds that were sent then, and of which nothing told whether they changed anything, those who were
     there well before. Asked only of a platform that can be asked for some members by name. Raises PlatformError."""
     if not source.capabilities.lookup:
         return frozenset()
     joined = _joined(source, remote, list(claims))
-    return frozenset(profile for profile, at in joined.items() if at + EARLIER <= claims[profile])
+    return frozenset(profile for profile, at in joined.items() if was_there(at, claims[profile], now))
 
 
 def _joined(source: Source, remote: RemoteTarget, profiles: Sequence[ProfileId]) -> Mapping[ProfileId, Millis]:

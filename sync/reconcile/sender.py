@@ -182,7 +182,7 @@ class Sender:
         PlatformError."""
         ours = told_ours(self.source, remote, [Doubt(letter.profile, letter.op, letter.sent) for letter in removes if letter.maybe])
         unproven = {who: sent for letter in removes if (sent := claims.get(who := letter.profile)) is not None}
-        lost = theirs(self.source, remote, unproven)
+        lost = theirs(self.source, remote, unproven, self.clock.now())
         if unproven:                                # a listing may have been our look, and told
             lost |= unproven.keys() - memberships.claims(self.store, removes[0].target, list(unproven)).keys()
         return [letter for letter in removes if letter.profile in lost or not ours.get(letter.profile, True)]

@@ -109,7 +109,10 @@ def set_existing(db: sqlite3.Connection, number: int, decision: str, now: Millis
     """Members found at first contact: "keep" leaves them to whoever put them there, "adopt" makes them ours."""
     db.execute("update targets set existing = ? where id = ?", (decision, number))
     if decision == "adopt":
-        db.execute("insert or ignore into owned select target, profile, ?, null from members where target = ?", (now, number))
+        db.execute(
+            "insert into owned select target, profile, ?, null from members where target = ? on conflict do update set sent = null",
+            (now, number),
+        )
 
 
 # --- views ------------------------------------------------------------------------------------------------------------------
@@ -139,7 +142,7 @@ def write_view(
     db.execute(
         "delete from owned where target = ?1 and profile not in (select profile from members where target = ?1)", (number,),
     )
-    _weigh(db, number, told)
+    _weigh(db, number, told, now)
     (count,) = db.execute("select count(*) from members where target = ?", (number,)).fetchone()
     db.execute(
         "update targets set viewed = ?, complete = 1, first_met = coalesce(first_met, ?1), "
@@ -151,10 +154,16 @@ def write_view(
     )
 
 
-def _weigh(db: sqlite3.Connection, number: int, joined: Mapping[ProfileId, Millis]) -> None:
-    """Whom we added without being told whether that changed anything is a person's if they *joined* well before, and else ours for good."""
+def was_there(joined: Millis, sent: Millis, now: Millis) -> bool:
+    """Whether somebody who *joined* then was there well before our add was *sent*; that was not in the future, or the clock was ahead and
+    says nothing."""
+    return joined + EARLIER <= sent <= now
+
+
+def _weigh(db: sqlite3.Connection, number: int, joined: Mapping[ProfileId, Millis], now: Millis) -> None:
+    """Whom we added without being told whether that changed anything is a person's if they were there before, and else ours for good."""
     rows = db.execute("select profile, sent from owned where target = ? and sent is not null", (number,)).fetchall()
-    told = [(profile, joined[profile] + EARLIER <= sent) for profile, sent in rows if profile in joined]
+    told = [(profile, was_there(joined[profile], sent, now)) for profile, sent in rows if profile in joined]
     db.executemany("delete from owned where target = ? and profile = ?", [(number, profile) for profile, theirs in told if theirs])
     db.executemany(
         "update owned set sent = null where target = ? and profile = ?", [(number, profile) for profile, theirs in told if not theirs],

@@ -325,6 +325,29 @@ def test_a_target_that_the_run_passed_over_waits_for_the_next_run_between_them_t
     town.store.close()
 
 
+def test_a_target_that_has_to_be_listed_anew_keeps_what_waits_for_it_between_two_runs(tmp_path: Path) -> None:
+    town = town_in(tmp_path)
+    town.configure(head=HEAD + "schedule: {apply: {data: auto}}\n")
+    for number in range(3):
+        town.person(number)
+    town.plan()
+    town.toys["klaviyo"].script = ["key"]
+    town.apply()
+    following = Following(town.street, lambda line: None)
+    town.toys["klaviyo"].script = ["key"]
+    following.run()
+    assert town.waiting() == 3
+    with town.store.transaction() as db:
+        db.execute("update targets set complete = 0")       # as after an answer that was lost
+    town.person(3)
+    pull(town.street)
+    following.meanwhile()
+    assert town.waiting() == 3
+    following.run()
+    assert town.on() == {"p0", "p1", "p2", "p3"}
+    town.store.close()
+
+
 def test_after_a_run_that_did_not_come_to_its_end_nothing_is_sent_before_the_next_one(tmp_path: Path) -> None:
     town = town_in(tmp_path)
     town.configure(head=HEAD + "schedule: {apply: {data: auto}}\n")

@@ -451,6 +451,21 @@ def test_an_old_doubt_does_not_take_what_we_added_since(places: Places, tells: b
     assert place.store.rows("select count(*) from doubts") == [(0,)]
 
 
+@pytest.mark.parametrize("listed", [True, False])
+def test_whom_we_added_while_our_clock_was_ahead_stays_ours(places: Places, listed: bool) -> None:
+    place = places(effect_told=False)
+    now = place.clock.now()
+    place.clock.set(now + DAY)
+    key = filled(place, 1)
+    place.remote(key)[pid(0)].since = now
+    place.clock.set(now + MINUTE)
+    if listed:
+        place.look(key)
+    place.approve(key, set())
+    place.send()
+    assert place.remote(key) == {}
+
+
 def test_who_was_adopted_is_ours_however_long_they_had_been_there(places: Places) -> None:
     place = places(effect_told=False)
     place.know(1)
@@ -459,6 +474,7 @@ def test_who_was_adopted_is_ours_however_long_they_had_been_there(places: Places
     place.clock.advance(LONG / 1000)
     key = place.target()
     with place.store.transaction() as db:
+        memberships.confirm_add(db, place.state(key).id, pid(0), place.clock.now(), ours=True, sent=place.clock.now())
         memberships.set_existing(db, place.state(key).id, "adopt", place.clock.now())
     place.look(key)
     place.approve(key, set())
