@@ -28,8 +28,9 @@ from connectors.base import (
     RetryPolicy,
     Secret,
 )
+from connectors.budget import Budget
 from connectors.clock import VirtualClock
-from connectors.http import Answer, Budget, Caps, Http, parse_retry_after
+from connectors.http import Answer, Caps, Http, parse_retry_after
 from connectors.registry import kind
 from tests.connectors.ground import NOW
 from tests.connectors.scripted import Platform, raw

@@ -61,18 +61,24 @@ def test_a_first_fill_that_was_cut_off_is_ended_by_the_same_apply_or_the_next_sy
     town.store.close()
 
 
-@pytest.mark.parametrize("corrected", [False, True])
-def test_one_add_that_is_left_of_a_first_fill_lets_nobody_else_past_the_guard(tmp_path: Path, corrected: bool) -> None:
-    town = town_in(tmp_path)
+def cut_off(folder: Path, people: int, added: int) -> Town:
+    """So many people were approved in a first fill, and the platform's key was refused after the first *added* of them."""
+    town = town_in(folder)
     toy = town.toys["klaviyo"]
-    toy.capabilities = replace(toy.capabilities, batch=Batch(200, 200, together=True))
+    toy.capabilities = replace(toy.capabilities, batch=Batch(added, added, together=True))
     town.configure()
-    for number in range(201):
+    for number in range(people):
         town.person(number)
     town.plan()
     toy.script = ["ok", "key"]
     town.apply()
-    assert (len(town.on()), town.waiting()) == (200, 1)
+    assert (len(town.on()), town.waiting()) == (added, people - added)
+    return town
+
+
+@pytest.mark.parametrize("corrected", [False, True])
+def test_one_add_that_is_left_of_a_first_fill_lets_nobody_else_past_the_guard(tmp_path: Path, corrected: bool) -> None:
+    town = cut_off(tmp_path, 201, 200)
     town.clock.advance(2 * 86_400)
     if corrected:                                       # the clock was ahead until now
         town.clock.set(town.clock.now() - 300 * DAY)
@@ -86,16 +92,7 @@ def test_one_add_that_is_left_of_a_first_fill_lets_nobody_else_past_the_guard(tm
 
 
 def test_what_is_left_of_a_first_fill_goes_with_as_many_others_as_its_members_to_be_allow(tmp_path: Path) -> None:
-    town = town_in(tmp_path)
-    toy = town.toys["klaviyo"]
-    toy.capabilities = replace(toy.capabilities, batch=Batch(60, 60, together=True))
-    town.configure()
-    for number in range(200):
-        town.person(number)
-    town.plan()
-    toy.script = ["ok", "key"]
-    town.apply()
-    assert (len(town.on()), town.waiting()) == (60, 140)
+    town = cut_off(tmp_path, 200, 60)
     for number in range(200, 240):
         town.person(number)
     assert town.sync()[1] is ExitCode.OK
