@@ -9,15 +9,12 @@ waiting through the Clock); a *write* is sent once, and the outbox decides about
 from __future__ import annotations
 
 import logging
-import math
 import random
 import re
 import ssl
-import threading
 import time
 import zlib
-from collections import deque
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from email.utils import parsedate_to_datetime
@@ -25,12 +22,13 @@ from functools import cache
 from typing import Any, TypeVar
 from urllib.parse import parse_qsl, urlsplit
 
-import httpcore
 import httpx
 import orjson
 import tenacity
 
-from connectors.base import LONGEST_WAIT, Clock, FaultKind, Json, Limit, Millis, PlatformError, RetryPolicy, backoff, millis
+from connectors.base import LONGEST_WAIT, Clock, FaultKind, Json, Millis, PlatformError, RetryPolicy, backoff, millis
+from connectors.budget import Budget, Paused
+from connectors.deadline import Deadline, hurry
 
 for _noisy in ("httpx", "httpcore", "urllib3"):     # they write whole URLs at INFO, and addresses stand in URLs
     logging.getLogger(_noisy).setLevel(logging.WARNING)
@@ -38,8 +36,6 @@ for _noisy in ("httpx", "httpcore", "urllib3"):     # they write whole URLs at I
 T = TypeVar("T")
 REPEATED = frozenset({FaultKind.THROTTLED, FaultKind.TRANSIENT, FaultKind.EDGE})
 NO_CONTENT = frozenset({202, 204})                  # good without a body; source: RFC 9110, sections 15.3.3 and 15.3.5
-RETRY_SHARE = 0.1                                   # retries may be this part of all calls …
-RETRY_FLOAT = 20.0                                  # … after so many that are always allowed
 
 
 @cache
@@ -128,107 +124,6 @@ def usual_fault(answer: Answer) -> Fault | None:
     return None
 
 
-class Paused(Exception):
-    """A lane is paused for *seconds*, longer than whoever calls would wait."""
-
-    def __init__(self, seconds: float) -> None:
-        super().__init__(seconds)
-        self.seconds = seconds
-
-
-class Budget:
-    """Our share of an account's documented limits, over everything that calls it. Safe for many threads.
-
-    Sliding windows per lane, and slots for limits on calls at once. A platform that says "wait" pauses the lane for all.
-    Nothing that happened lies ahead: after a clock that stepped back, calls and pauses count from now, so nobody waits for
-    longer than a window or a pause lasts.
-    """
-
-    def __init__(self, limits: Iterable[Limit], share: float, clock: Clock) -> None:
-        self._clock = clock
-        self._lock = threading.Lock()
-        self._windows: dict[str, list[tuple[int, Millis, deque[Millis]]]] = {}
-        self._slots: dict[str, threading.Semaphore] = {}
-        self._paused: dict[str, tuple[Millis, Millis]] = {}     # since when, for how long
-        self._retries = RETRY_FLOAT
-        for limit in limits:
-            calls = max(1, int(limit.calls * share))
-            if limit.seconds:
-                self._windows.setdefault(limit.lane, []).append((calls, round(limit.seconds * 1000), deque()))
-            else:
-                self._slots[limit.lane] = threading.Semaphore(calls)
-
-    @contextmanager
-    def call(self, lanes: Sequence[str], patience: float = math.inf) -> Iterator[None]:
-        """Waits until a call on all *lanes* fits; holds their slots while it lasts. Raises Paused instead of waiting for a pause
-        that lasts longer than *patience* seconds."""
-        with ExitStack() as held:
-            for lane in lanes:
-                slot = self._slots.get(lane)
-                if slot:
-                    if not slot.acquire(blocking=False):
-                        with self._clock.idle():
-                            slot.acquire()
-                    held.callback(slot.release)
-            while wait := self._take(lanes, patience):
-                self._clock.sleep(wait / 1000)
-            yield
-
-    def pause(self, lanes: Sequence[str], seconds: float) -> None:
-        """Nobody calls on *lanes* for *seconds*."""
-        length = round(seconds * 1000)
-        with self._lock:
-            now = self._clock.now()
-            for lane in lanes:
-                if length > self._pause(lane, now):
-                    self._paused[lane] = now, length
-
-    def may_retry(self) -> bool:
-        """Whether one more retry keeps within the share of all calls that retries may be; counts it if so."""
-        with self._lock:
-            if self._retries < 1:
-                return False
-            self._retries -= 1
-            return True
-
-    def _take(self, lanes: Sequence[str], patience: float) -> Millis:
-        """0 and counted, or milliseconds to wait before asking again."""
-        with self._lock:
-            now = self._clock.now()                 # under the lock: calls are kept in the order of their times
-            paused = max((self._pause(lane, now) for lane in lanes), default=0)
-            if paused > patience * 1000:
-                raise Paused(paused / 1000)
-            wait = max([paused, *(self._wait(lane, now) for lane in lanes)])
-            if wait == 0:
-                self._retries = min(RETRY_FLOAT, self._retries + RETRY_SHARE)
-                for _, _, taken in (window for lane in lanes for window in self._windows.get(lane, ())):
-                    taken.append(now)
-            return wait
-
-    def _wait(self, lane: str, now: Millis) -> Millis:
-        """How long the lane's windows are still full."""
-        wait = 0
-        for calls, span, taken in self._windows.get(lane, ()):
-            while taken and taken[0] <= now - span:
-                taken.popleft()
-            ahead = 0
-            while taken and taken[-1] > now:
-                taken.pop()
-                ahead += 1
-            taken.extend([now] * ahead)
-            if len(taken) >= calls:
-                wait = max(wait, taken[0] + span - now)
-        return wait
-
-    def _pause(self, lane: str, now: Millis) -> Millis:
-        """How long the lane is still paused."""
-        since, length = self._paused.get(lane, (now, 0))
-        if since > now:
-            since = now
-            self._paused[lane] = since, length
-        return max(0, since + length - now)
-
-
 @dataclass(frozen=True, slots=True)
 class Caps:
     """Bounds of one call: *deadline* and *silence* in real seconds, *raw* and *inflated* in bytes. The deadline holds for all that
@@ -238,65 +133,6 @@ class Caps:
     silence: float = 130.0
     raw: int = 64 * 1024 * 1024
     inflated: int = 256 * 1024 * 1024
-
-
-class _Deadline(threading.local):
-    """When the call that a thread is making must be over, on the machine's monotonic clock."""
-
-    end = math.inf
-
-    def left(self, silence: float | None, late: type[httpcore.TimeoutException]) -> float:
-        """Seconds to wait for the next byte: those of *silence*, or fewer. Raises *late* when the time is over."""
-        left = self.end - time.monotonic()
-        if left <= 0:
-            raise late
-        return left if silence is None else min(left, silence)
-
-
-class _Stream(httpcore.NetworkStream):
-    """A connection that nobody waits on beyond the deadline of their call, however few bytes at a time it gives: what httpx
-    calls a timeout is one of silence."""
-
-    def __init__(self, stream: httpcore.NetworkStream, deadline: _Deadline) -> None:
-        self._stream, self._deadline = stream, deadline
-
-    def read(self, max_bytes: int, timeout: float | None = None) -> bytes:
-        return self._stream.read(max_bytes, self._deadline.left(timeout, httpcore.ReadTimeout))
-
-    def write(self, buffer: bytes, timeout: float | None = None) -> None:
-        self._stream.write(buffer, self._deadline.left(timeout, httpcore.WriteTimeout))
-
-    def close(self) -> None:
-        self._stream.close()
-
-    def start_tls(
-        self, ssl_context: ssl.SSLContext, server_hostname: str | None = None, timeout: float | None = None,
-    ) -> httpcore.NetworkStream:
-        left = self._deadline.left(timeout, httpcore.ConnectTimeout)
-        return _Stream(self._stream.start_tls(ssl_context, server_hostname, left), self._deadline)
-
-    def get_extra_info(self, info: str) -> Any:
-        return self._stream.get_extra_info(info)
-
-
-class _Network(httpcore.NetworkBackend):
-    """Opens such connections."""
-
-    def __init__(self, network: httpcore.NetworkBackend, deadline: _Deadline) -> None:
-        self._network, self._deadline = network, deadline
-
-    def connect_tcp(self, host: str, port: int, timeout: float | None = None, *more: Any, **options: Any) -> httpcore.NetworkStream:
-        left = self._deadline.left(timeout, httpcore.ConnectTimeout)
-        return _Stream(self._network.connect_tcp(host, port, left, *more, **options), self._deadline)
-
-
-def _hurry(client: httpx.Client, deadline: _Deadline) -> None:
-    """Put the deadline under *client*. httpcore lets a pool be made with a network of one's own, but httpx makes its pools itself
-    (one for each proxy of the environment, too), so it is put into those."""
-    for transport in (client._transport, *client._mounts.values()):
-        pool = getattr(transport, "_pool", None)
-        if pool is not None:
-            pool._network_backend = _Network(pool._network_backend, deadline)
 
 
 class Http:
@@ -318,8 +154,8 @@ class Http:
             timeout=httpx.Timeout(self._caps.silence, connect=10.0), limits=httpx.Limits(max_connections=32),
             trust_env=host not in ("127.0.0.1", "localhost", "::1"), verify=trust(),
         )
-        self._deadline = _Deadline()
-        _hurry(self._client, self._deadline)
+        self._deadline = Deadline()
+        hurry(self._client, self._deadline)
 
     def close(self) -> None:
         self._client.close()

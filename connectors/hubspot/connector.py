@@ -106,7 +106,8 @@ class HubSpotConnector:
     """
 
     def __init__(self, connection: Connection, clock: Clock) -> None:
-        from connectors.http import Budget, Http
+        from connectors.budget import Budget
+        from connectors.http import Http
         from connectors.hubspot.api import HOST, Api
         from connectors.hubspot.faults import PLATFORM, Faults
 

@@ -7,7 +7,8 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 from connectors.base import Clock, Connection, FaultKind, Json, Limit, Millis, PlatformError
-from connectors.http import Answer, Budget, Http
+from connectors.budget import Budget
+from connectors.http import Answer, Http
 from connectors.klaviyo.faults import classify, is_document
 
 REVISION = "2026-07-15"

@@ -100,7 +100,8 @@ class MailchimpConnector:
     capabilities: Capabilities = CAPABILITIES
 
     def __init__(self, connection: Connection, clock: Clock) -> None:
-        from connectors.http import Budget, Http
+        from connectors.budget import Budget
+        from connectors.http import Http
         from connectors.mailchimp.api import Listings
         from connectors.mailchimp.faults import classify
 
