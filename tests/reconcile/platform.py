@@ -4,7 +4,7 @@ each membership is; and a store with one connection to it."""
 from __future__ import annotations
 
 import random
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
@@ -331,3 +331,18 @@ def place_in(folder: Path, **changes: object) -> Place:
 
 
 LONG = 80 * MINUTE
+
+
+Places = Callable[..., Place]
+
+
+def filled(place: Place, count: int, name: str = "VIP") -> str:
+    """A target whose members we have added."""
+    place.know(count)
+    key = place.target(name)
+    place.approve(key, range(count))
+    place.send()
+    assert len(place.owned(key)) == count
+    place.toy.pushes.clear()
+    place.clock.advance(LONG / 1000)
+    return key
